@@ -1,0 +1,51 @@
+# Every command of the project. Each does its own set-up on a bare machine: python3 (3.11-3.13) with venv, git, make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format drill lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Prepare .venv with everything, from the hash-pinned lock
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(UV)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## Start the stack, ingest the samples, ask three questions, stop everything
+	$(BIN)/citewell demo
+
+up: $(STAMP) ## Start the whole stack on this machine, without Docker or keys
+	$(BIN)/citewell up
+
+check: $(STAMP) ## Format, lint, types, import contracts, shape
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/shape
+
+format: $(STAMP) ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check ## Check, then every suite (under 15 minutes)
+	$(BIN)/pytest tests
+
+drill: $(STAMP) ## The long fault drills
+	$(BIN)/pytest tests/faults -m drill
+
+lock: $(STAMP) ## Resolve requirements/dev.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

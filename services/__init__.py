@@ -1,0 +1,1 @@
+"""The two services: ingestion workers with their upload door, and the query API."""

@@ -1,0 +1,1 @@
+"""What both services stand on; a thing is here only if both use it."""

@@ -1,0 +1,1 @@
+"""Who is asking: API keys, JWTs, scopes, and the tenant that follows from them."""

@@ -1,0 +1,1 @@
+"""Where uploaded bytes live: port, folder and S3 through obstore, double."""

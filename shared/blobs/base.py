@@ -1,0 +1,36 @@
+"""The blob store's port: uploaded bytes under keys of our choosing."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under a key (the blob row's UUID).
+
+    Raises `StorageUnavailable` when the store does not answer, `StorageFull` when it has no room,
+    `NotFound` for a key that is not there.
+    """
+
+    async def write(self, key: str, parts: AsyncIterator[bytes]) -> int:
+        """Store a stream and return its size in bytes once it is durable.
+
+        An error from `parts` leaves nothing behind.
+        """
+        ...
+
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """Stream the bytes of a key."""
+        ...
+
+    async def fetch(self, key: str, target: Path) -> None:
+        """Copy the bytes of a key into a local file."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a key; one that is not there is no error."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store takes writes, else raise."""
+        ...

@@ -1,0 +1,108 @@
+"""Transactions: every one begins by taking a role and, for a tenant's work, naming the tenant.
+
+Works behind a transaction pooler: no prepared statements, no session state; what is set is set
+for the transaction alone.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.errors import DatabaseUnavailable
+from shared.settings import DatabaseSettings
+
+APP_ROLE = "citewell_app"
+WORKER_ROLE = "citewell_worker"
+
+_BEGIN = text(
+    "SELECT set_config('role', :role, true), set_config('app.tenant', :tenant, true),"
+    " set_config('app.key_hash', :key_hash, true)"
+)
+
+
+class Database:
+    """Opens transactions for a tenant (app role) or for the workers (worker role)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Take an engine; the caller keeps no other use of it."""
+        self._engine = engine
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees this tenant's rows and no others; commits at the end.
+
+        Raises:
+            DatabaseUnavailable: Postgres does not answer, or the connection broke.
+        """
+        async with self._transaction(APP_ROLE, tenant=tenant_id) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def credentials(self, key_hash: bytes) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees the one API key of this hash, whoever's it is."""
+        async with self._transaction(APP_ROLE, key_hash=key_hash.hex()) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction for work across tenants (dispatch, claims, sweeps)."""
+        async with self._transaction(WORKER_ROLE) as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Return when Postgres answers and the schema is there, else raise DatabaseUnavailable."""
+        async with self.worker() as connection:
+            await connection.execute(text("SELECT 1 FROM sweeps LIMIT 1"))
+
+    async def aclose(self) -> None:
+        """Close every pooled connection."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(
+        self, role: str, *, tenant: str = "", key_hash: str = ""
+    ) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    _BEGIN, {"role": role, "tenant": tenant, "key_hash": key_hash}
+                )
+                yield connection
+        except (OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable(retry_after_s=2) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable(retry_after_s=2) from error
+            raise
+
+
+def async_url(url: str) -> str:
+    """Name the driver in a Postgres URL: `postgres://…` becomes `postgresql+psycopg://…`."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else url
+
+
+def build_database(settings: DatabaseSettings) -> Database:
+    """Build the pooled engine; connects on first use.
+
+    `pool_pre_ping` and `recycle_s` outlive a serverless Postgres that suspends and cuts idle
+    connections; `prepare_threshold=None` is what a transaction pooler needs (psycopg#1151).
+    """
+    engine = create_async_engine(
+        async_url(settings.url),
+        pool_size=settings.pool_size,
+        max_overflow=settings.pool_overflow,
+        pool_timeout=settings.pool_timeout_s,
+        pool_recycle=settings.recycle_s,
+        pool_pre_ping=True,
+        connect_args={
+            "prepare_threshold": None,
+            "connect_timeout": settings.connect_timeout_s,
+            "application_name": "citewell",
+        },
+    )
+    return Database(engine)

@@ -1,0 +1,328 @@
+"""The tables: DESIGN's nouns as rows. Every one has `tenant_id` and forced row-level security."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+NOW = text("now()")
+EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_LIST = text("'[]'::jsonb")
+ZERO = text("0")
+
+
+def _id() -> Column[object]:
+    return Column("id", Uuid, primary_key=True)
+
+
+def _tenant() -> Column[object]:
+    return Column("tenant_id", Text, nullable=False)
+
+
+def _refers(name: str, target: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, Uuid, ForeignKey(target, ondelete="CASCADE"), nullable=nullable)
+
+
+def _moment(name: str, *, now: bool = False) -> Column[object]:
+    default = NOW if now else None
+    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+def _count(name: str) -> Column[object]:
+    return Column(name, Integer, nullable=False, server_default=ZERO)
+
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    _moment("created_at", now=True),
+    _moment("expires_at"),
+    _moment("revoked_at"),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("fields", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # No foreign key: an index refers to its collection, and a cycle could not be filled.
+    Column("active_index", Uuid, nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default=ZERO),
+    _moment("created_at", now=True),
+    _moment("deleted_at"),
+    Index(
+        "uq_collections_name",
+        "tenant_id",
+        "name",
+        unique=True,
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+)
+
+indexes = Table(
+    "indexes",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("collection_id", "collections.id"),
+    Column("space", Text, nullable=False),
+    Column("chunker", Text, nullable=False),
+    # True once the vector store has its collection; the dispatcher creates it before work starts.
+    Column("ready", Boolean, nullable=False, server_default=text("false")),
+    _moment("created_at", now=True),
+    Index("ix_indexes_collection_id", "collection_id"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _moment("created_at", now=True),
+    UniqueConstraint("tenant_id", "sha256"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("collection_id", "collections.id"),
+    Column("name", Text, nullable=False),
+    Column("attributes", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The number of the version that queries see; it only rises.
+    Column("live_version", Integer),
+    _count("newest_version"),
+    _moment("created_at", now=True),
+    _moment("updated_at", now=True),
+    _moment("deleted_at"),
+    Index(
+        "ix_documents_name", "collection_id", "name", postgresql_where=text("deleted_at IS NULL")
+    ),
+    Index("ix_documents_listing", "tenant_id", "collection_id", "id"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("document_id", "documents.id"),
+    Column("number", Integer, nullable=False),
+    Column("blob_id", Uuid, ForeignKey("blobs.id"), nullable=False),
+    Column("media_type", Text, nullable=False, server_default=""),
+    Column("options", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("parser", Text, nullable=False, server_default=""),
+    Column("pages", Integer),
+    _moment("created_at", now=True),
+    UniqueConstraint("document_id", "number"),
+    Index("ix_versions_blob_id", "blob_id"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("collection_id", "collections.id"),
+    _count("total"),
+    Column("sealed", Boolean, nullable=False, server_default=text("true")),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    _count("revision"),
+    _moment("created_at", now=True),
+    Index("ix_batches_listing", "tenant_id", "id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("batch_id", "batches.id"),
+    _refers("collection_id", "collections.id"),
+    _refers("document_id", "documents.id"),
+    _refers("version_id", "versions.id"),
+    Column("version", Integer, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("duplicate_of", Uuid),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    _count("revision"),
+    # Rises whenever older claims must no longer write; a late write with an older fence is refused.
+    _count("fence"),
+    _count("attempts"),
+    _count("parts_total"),
+    _count("parts_left"),
+    _count("pages_total"),
+    _count("pages_done"),
+    _count("chunks_total"),
+    _count("chunks_left"),
+    Column("waiting_for", JSONB),
+    Column("problem", JSONB),
+    Column("warnings", JSONB, nullable=False, server_default=EMPTY_LIST),
+    Column("timings", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("usage", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The chunk step's claim; parts and queued chunks carry their own.
+    Column("claim", Uuid),
+    _moment("lease_until"),
+    _moment("published_at"),
+    _moment("not_before", now=True),
+    _moment("deadline", now=True),
+    _moment("created_at", now=True),
+    _moment("updated_at", now=True),
+    _moment("finished_at"),
+    CheckConstraint("parts_left >= 0 AND chunks_left >= 0", name="counters"),
+    Index("ix_jobs_batch_state", "batch_id", "state"),
+    Index("ix_jobs_listing", "tenant_id", "state", "id"),
+    Index("ix_jobs_document_id", "document_id"),
+    Index("ix_jobs_version_id", "version_id"),
+    Index(
+        "ix_jobs_open",
+        "deadline",
+        postgresql_where=text("state IN ('queued', 'parsing', 'embedding')"),
+    ),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("version_id", Uuid, ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _tenant(),
+    _refers("job_id", "jobs.id"),
+    # Null until the part plan is made: a worker that claims part 0 plans first.
+    Column("page_start", Integer),
+    Column("page_end", Integer),
+    Column("state", Text, nullable=False, server_default="queued"),
+    _count("crashes"),
+    _count("timeouts"),
+    _count("lost_leases"),
+    Column("claim", Uuid),
+    _moment("lease_until"),
+    _moment("published_at"),
+    _moment("not_before", now=True),
+    # The part's Elements: a JSON list, compressed with zlib.
+    Column("elements", LargeBinary),
+    Column("warnings", JSONB, nullable=False, server_default=EMPTY_LIST),
+    _moment("created_at", now=True),
+    Index("ix_parts_job_id", "job_id"),
+    Index(
+        "ix_parts_open",
+        "tenant_id",
+        "created_at",
+        postgresql_where=text("state <> 'done'"),
+    ),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("index_id", "indexes.id"),
+    _refers("document_id", "documents.id"),
+    _refers("version_id", "versions.id"),
+    Column("ordinal", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("page_start", Integer, nullable=False),
+    Column("page_end", Integer, nullable=False),
+    Column("section", ARRAY(Text), nullable=False),
+    Column("boxes", JSONB, nullable=False, server_default=EMPTY_LIST),
+    # sha256 of the exact text sent to the embedder: the key of the embedding cache.
+    Column("text_sha256", LargeBinary, nullable=False),
+    # True once the point is in the vector store.
+    Column("embedded", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("version_id", "index_id", "ordinal"),
+    Index("ix_chunks_cache", "index_id", "text_sha256"),
+    Index("ix_chunks_document_id", "document_id"),
+)
+
+embed_queue = Table(
+    "embed_queue",
+    metadata,
+    Column("chunk_id", Uuid, ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, nullable=False, server_default=text("nextval('embed_queue_seq')")),
+    _tenant(),
+    _refers("job_id", "jobs.id"),
+    _refers("index_id", "indexes.id"),
+    Column("space", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    _count("attempts"),
+    Column("claim", Uuid),
+    _moment("lease_until"),
+    _moment("not_before", now=True),
+    Index("ix_embed_queue_space", "space", "seq"),
+    Index("ix_embed_queue_job_id", "job_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, server_default=text("nextval('events_seq')")),
+    _tenant(),
+    Column("xid", Text, nullable=False, server_default=text("pg_current_xact_id()::text")),
+    Column("batch_id", Uuid),
+    Column("job_id", Uuid),
+    Column("kind", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    _moment("created_at", now=True),
+    Index("ix_events_batch_id", "batch_id", "seq"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("index_id", "indexes.id"),
+    Column("document_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    # Points of the version are removed again until this moment has passed and none is left.
+    _moment("until", now=True),
+    _moment("created_at", now=True),
+    UniqueConstraint("index_id", "version_id"),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _tenant(),
+    _moment("swept_at", now=True),
+)

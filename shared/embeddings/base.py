@@ -1,0 +1,46 @@
+"""The embedder's port: texts in, unit vectors of one space out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.models import EmbeddingSpace
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Unit vectors of shape (texts, dimensions), and the tokens the provider counted."""
+
+    vectors: Vectors
+    tokens: int
+
+
+class Embedder(Protocol):
+    """Embeds texts in one space.
+
+    Raises `EmbeddingUnavailable` when trying later may help (`retry_after_s` if the provider said
+    when), `EmbeddingUnauthorized` for a refused key, `QuotaExceeded` for an empty account, and
+    `EmbeddingRejected` when these texts will never be taken. It never retries by itself.
+    """
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space of every vector this embedder makes."""
+        ...
+
+    async def embed_documents(self, texts: Sequence[str]) -> Embedded:
+        """Embed texts to be found; order is kept, an empty sequence makes no call."""
+        ...
+
+    async def embed_query(self, text: str) -> Vectors:
+        """Embed one question; returns shape (dimensions,)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and free the model."""
+        ...

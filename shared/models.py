@@ -1,0 +1,180 @@
+"""The nouns that cross rooms: elements, chunks, spaces, jobs' states, warnings and problems.
+
+Plain values without behaviour: parsing makes them, the database keeps them, both services
+answer with them.
+"""
+
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import Who
+
+
+class Value(BaseModel):
+    """A frozen value; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Box(Value):
+    """A rectangle on a page, in PDF points (1/72 inch) from the page's top left corner."""
+
+    page: int = Field(ge=1)
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class ElementKind(StrEnum):
+    """What an element is in its document."""
+
+    TITLE = "title"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE = "table"
+    CODE = "code"
+    IMAGE_TEXT = "image_text"
+
+
+class Element(Value):
+    """What a parser yields, in reading order.
+
+    `page` counts from 1 (a physical page, slide, sheet or frame; 1 where the format has no pages).
+    `level` is a title's depth, 1 for the outermost. A table's text has one row a line, cells joined
+    by " | ", the header row first.
+    """
+
+    kind: ElementKind
+    text: str
+    page: int = Field(default=1, ge=1)
+    level: int | None = Field(default=None, ge=1, le=9)
+    box: Box | None = None
+
+
+class Chunk(Value):
+    """What is embedded: a run of text inside one section.
+
+    `section` is the path of titles above it, outermost first. `tokens` counts `text` in the
+    tokens of the index's space. `ordinal` counts from 0 in the version.
+    """
+
+    ordinal: int = Field(ge=0)
+    text: str
+    tokens: int = Field(ge=1)
+    page_start: int = Field(ge=1)
+    page_end: int = Field(ge=1)
+    section: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+
+
+class Stage(StrEnum):
+    """Where in its work a job is."""
+
+    RECEIVE = "receive"
+    UNPACK = "unpack"
+    PARSE = "parse"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class JobState(StrEnum):
+    """A job's state; the last four are final unless the job is retried."""
+
+    QUEUED = "queued"
+    PARSING = "parsing"
+    EMBEDDING = "embedding"
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_WITH_WARNINGS = "succeeded_with_warnings"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset(
+    {
+        JobState.SUCCEEDED,
+        JobState.SUCCEEDED_WITH_WARNINGS,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    }
+)
+
+WarningCode = Literal[
+    "page_without_text",
+    "page_ocred",
+    "truncated",
+    "attachment_skipped",
+    "encoding_guessed",
+    "type_corrected",
+    "superseded",
+]
+
+
+class JobWarning(Value):
+    """Something a reader of the result should know: nothing is dropped in silence."""
+
+    code: WarningCode
+    detail: str
+    page: int | None = None
+
+
+class WaitingFor(Value):
+    """Why a job is not moving: behind others, for a provider, for a person, for a store."""
+
+    kind: Literal["queue", "provider", "operator", "store"]
+    position: int | None = None
+    until: str | None = None
+
+
+class Problem(Value):
+    """An RFC 9457 problem: the same object on the wire, in a failed job and in the CLI."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    stage: Stage | None = None
+    page: int | None = None
+    retryable: bool
+    who: Who
+    hint: str
+
+
+class EmbeddingSpace(Value):
+    """A provider, model, dimensions and normalisation; vectors of two spaces never mix.
+
+    `name` reads `provider/model` or `provider/model@dimensions`. `window` is the most tokens the
+    model takes in one text, special tokens included. `query_prefix` is put before queries only.
+    `floor` is the least relevance at which an answer is given.
+    """
+
+    name: str
+    provider: str
+    model: str
+    dimensions: int = Field(ge=1)
+    window: int = Field(ge=16)
+    special_tokens: int = 0
+    query_prefix: str = ""
+    document_prefix: str = ""
+    tokenizer: Literal["cl100k", "bge", "bytes"]
+    floor: float = Field(ge=0, le=1)
+
+
+class ParseOptions(Value):
+    """How a version is to be read; part of the version, so a retry may change it."""
+
+    ocr: bool = False
+    language: str | None = None
+
+
+class DocumentRef(Value):
+    """Enough of a document to cite it."""
+
+    document_id: UUID
+    filename: str
+    version: int

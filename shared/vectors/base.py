@@ -1,0 +1,110 @@
+"""The vector store's port: points of an index in, scored candidates out.
+
+One index is one collection of the store. The store never holds text and never decides what a
+query may see; Postgres does (see `services.query_api.retrieval`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term ids and weights, of equal length; ids are unsigned 32-bit and unique."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One chunk in the store; `id` is the chunk's id.
+
+    `payload` holds `tenant_id`, `document_id`, `version_id`, `filename`, `media_type`, `page`
+    (list of ints), `created_at` (ISO 8601) and `attributes` (object), never text.
+    """
+
+    id: UUID
+    dense: Sequence[float]
+    sparse: SparseVector
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point a search brought back; `score` is cosine for dense, weighted dot for sparse."""
+
+    chunk_id: UUID
+    version_id: UUID
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What one search brought back, best first; a mode not asked for is empty."""
+
+    dense: tuple[Candidate, ...] = ()
+    sparse: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """One search of one index; at least one of `dense` and `sparse` is given.
+
+    `filters` is the wire form of DESIGN's filters, already validated
+    (`{"year": {"gte": 2020}}`, `any`, `all`, `not`).
+    """
+
+    tenant_id: str
+    depth: int
+    dense: Sequence[float] | None = None
+    sparse: SparseVector | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    excluded_versions: Sequence[UUID] = ()
+
+
+class VectorStore(Protocol):
+    """Holds the points of every index.
+
+    Every method raises `VectorStoreUnavailable` when the store does not answer in time.
+    """
+
+    async def create_index(self, index_id: UUID, *, dimensions: int) -> None:
+        """Make the collection of an index, its payload indexes included; idempotent."""
+        ...
+
+    async def drop_index(self, index_id: UUID) -> None:
+        """Remove an index with all its points; idempotent."""
+        ...
+
+    async def upsert(self, index_id: UUID, points: Sequence[Point]) -> None:
+        """Write points and wait until they are durable; the same id overwrites."""
+        ...
+
+    async def search(self, index_id: UUID, query: VectorQuery) -> Candidates:
+        """Return up to `depth` candidates for each given vector, in one request."""
+        ...
+
+    async def dense_vectors(
+        self, index_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return the dense vector of each id that is there; an absent point is left out."""
+        ...
+
+    async def delete_versions(self, index_id: UUID, version_ids: Sequence[UUID]) -> None:
+        """Remove every point of these versions; idempotent."""
+        ...
+
+    async def count(self, index_id: UUID, *, version_id: UUID | None = None) -> int:
+        """Count the points of an index, or of one version in it, exactly; 0 for no index."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers, else raise."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
