@@ -56,6 +56,14 @@ def _count(name: str) -> Column[object]:
     return Column(name, Integer, nullable=False, server_default=ZERO)
 
 
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    # When the dispatcher last published work of this tenant: the least recent goes first.
+    _moment("served_at", now=True),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,
@@ -80,7 +88,6 @@ collections = Table(
     Column("fields", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # No foreign key: an index refers to its collection, and a cycle could not be filled.
     Column("active_index", Uuid, nullable=False),
-    Column("generation", BigInteger, nullable=False, server_default=ZERO),
     _moment("created_at", now=True),
     _moment("deleted_at"),
     Index(
@@ -163,7 +170,6 @@ batches = Table(
     _count("total"),
     Column("sealed", Boolean, nullable=False, server_default=text("true")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
-    _count("revision"),
     _moment("created_at", now=True),
     Index("ix_batches_listing", "tenant_id", "id"),
 )
@@ -229,6 +235,8 @@ parts = Table(
     Column("page_start", Integer),
     Column("page_end", Integer),
     Column("state", Text, nullable=False, server_default="queued"),
+    # True for a file of a batch of more than 20: those go after the small batches.
+    Column("bulk", Boolean, nullable=False, server_default=text("false")),
     _count("crashes"),
     _count("timeouts"),
     _count("lost_leases"),
@@ -242,10 +250,18 @@ parts = Table(
     _moment("created_at", now=True),
     Index("ix_parts_job_id", "job_id"),
     Index(
-        "ix_parts_open",
+        "ix_parts_waiting",
         "tenant_id",
+        "bulk",
         "created_at",
-        postgresql_where=text("state <> 'done'"),
+        "version_id",
+        "number",
+        postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+    ),
+    Index(
+        "ix_parts_out",
+        "published_at",
+        postgresql_where=text("state <> 'done' AND published_at IS NOT NULL"),
     ),
 )
 
@@ -266,8 +282,6 @@ chunks = Table(
     Column("boxes", JSONB, nullable=False, server_default=EMPTY_LIST),
     # sha256 of the exact text sent to the embedder: the key of the embedding cache.
     Column("text_sha256", LargeBinary, nullable=False),
-    # True once the point is in the vector store.
-    Column("embedded", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("version_id", "index_id", "ordinal"),
     Index("ix_chunks_cache", "index_id", "text_sha256"),
     Index("ix_chunks_document_id", "document_id"),
