@@ -1,0 +1,275 @@
+"""Parts: the unit of parse work. A claim takes a lease; a write without the claim is refused.
+
+Time is the database's own throughout; a part is open until its state is `done`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+CLAIM = text("""
+UPDATE parts p
+SET state = 'leased', claim = :claim, lease_until = now() + make_interval(secs => :lease_s),
+    lost_leases = lost_leases + (p.state = 'leased')::int
+FROM jobs j JOIN versions v ON v.id = j.version_id
+WHERE p.version_id = :version_id AND p.number = :number AND j.id = p.job_id
+  AND j.state IN ('queued', 'parsing')
+  AND (p.state = 'queued' OR (p.state = 'leased' AND p.lease_until < now()))
+RETURNING p.version_id, p.number, p.claim, p.tenant_id, p.job_id, p.page_start, p.page_end,
+          j.filename, j.parts_total, v.blob_id, v.options
+""")
+RENEW = text("""
+UPDATE parts p SET lease_until = now() + make_interval(secs => :lease_s)
+FROM jobs j
+WHERE p.version_id = :version_id AND p.number = :number AND p.claim = :claim
+  AND j.id = p.job_id AND j.state = 'parsing'
+""")
+RELEASE = text("""
+UPDATE parts
+SET state = 'queued', claim = NULL, lease_until = NULL, published_at = NULL,
+    crashes = crashes + :crashes, timeouts = timeouts + :timeouts,
+    not_before = now() + make_interval(secs => :delay_s)
+WHERE version_id = :version_id AND number = :number AND claim = :claim
+RETURNING crashes, timeouts, lost_leases
+""")
+PLAN = text("""
+INSERT INTO parts (version_id, number, tenant_id, job_id, page_start, page_end, bulk)
+SELECT p.version_id, n, p.tenant_id, p.job_id, s, e, p.bulk
+FROM parts p, unnest(:numbers ::int[], :starts ::int[], :ends ::int[]) AS plan(n, s, e)
+WHERE p.version_id = :version_id AND p.number = 0 AND p.claim = :claim
+ON CONFLICT (version_id, number) DO UPDATE
+SET page_start = excluded.page_start, page_end = excluded.page_end
+""")
+FINISH = text("""
+UPDATE parts
+SET state = 'done', claim = NULL, lease_until = NULL, elements = :elements,
+    warnings = CAST(:warnings AS jsonb)
+WHERE version_id = :version_id AND number = :number AND claim = :claim
+""")
+ELEMENTS = text("SELECT elements FROM parts WHERE version_id = :version_id ORDER BY number")
+WARNINGS = text("""
+SELECT w FROM parts, jsonb_array_elements(warnings) w
+WHERE version_id = :version_id ORDER BY number
+""")
+# Distinct tenants by a loose scan of the index, then a few parts of each: a tenant with 50,000
+# waiting files costs the same as one with five.
+TAKE_WAITING = text("""
+WITH RECURSIVE waiting(tenant_id) AS (
+    (SELECT tenant_id FROM parts WHERE state = 'queued' AND published_at IS NULL
+     ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.tenant_id FROM parts p
+            WHERE p.state = 'queued' AND p.published_at IS NULL AND p.tenant_id > w.tenant_id
+            ORDER BY p.tenant_id LIMIT 1)
+    FROM waiting w WHERE w.tenant_id IS NOT NULL
+), offered AS (
+    SELECT o.*, row_number() OVER (PARTITION BY w.tenant_id ORDER BY o.bulk, o.created_at) AS turn,
+           t.served_at
+    FROM waiting w LEFT JOIN tenants t USING (tenant_id)
+    CROSS JOIN LATERAL (
+        SELECT p.version_id, p.number, p.bulk, p.created_at
+        FROM parts p JOIN jobs j ON j.id = p.job_id JOIN batches b ON b.id = j.batch_id
+        WHERE p.tenant_id = w.tenant_id AND p.state = 'queued' AND p.published_at IS NULL
+          AND p.not_before <= now() AND j.state IN ('queued', 'parsing') AND NOT b.paused
+        ORDER BY p.bulk, p.created_at, p.version_id, p.number LIMIT :room
+    ) o
+), chosen AS (
+    SELECT version_id, number FROM offered ORDER BY turn, served_at NULLS FIRST LIMIT :room
+)
+UPDATE parts p SET published_at = now()
+FROM chosen c, jobs j
+WHERE p.version_id = c.version_id AND p.number = c.number AND j.id = p.job_id
+RETURNING p.version_id, p.number, p.tenant_id, j.filename, j.parts_total
+""")
+SERVED = text("""
+INSERT INTO tenants (tenant_id, served_at) SELECT unnest(:tenants ::text[]), clock_timestamp()
+ON CONFLICT (tenant_id) DO UPDATE SET served_at = excluded.served_at
+""")
+OUT = text("""
+SELECT count(*) FROM parts WHERE state <> 'done' AND published_at IS NOT NULL
+""")
+UNPUBLISH_LOST = text("""
+UPDATE parts SET published_at = NULL
+WHERE state = 'queued' AND published_at < now() - make_interval(secs => :after_s)
+""")
+EXPIRE = text("""
+UPDATE parts
+SET state = 'queued', claim = NULL, lease_until = NULL, published_at = NULL,
+    lost_leases = lost_leases + 1,
+    not_before = now() + make_interval(secs => least(60, power(2, lost_leases) - 1))
+WHERE state = 'leased' AND lease_until < now()
+RETURNING job_id, lost_leases
+""")
+REOPEN = text("""
+UPDATE parts
+SET state = CASE state WHEN 'done' THEN 'done' ELSE 'queued' END,
+    crashes = 0, timeouts = 0, lost_leases = 0,
+    claim = NULL, lease_until = NULL, published_at = NULL, not_before = now()
+WHERE job_id = :job_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """What a message carries: the version and the part's number in it."""
+
+    version_id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """A part to publish, with what an operator wants to read about it."""
+
+    key: PartKey
+    tenant_id: str
+    filename: str
+    parts_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPart:
+    """A part and the right to finish it; pages are null until the part plan is made."""
+
+    key: PartKey
+    claim: UUID
+    tenant_id: str
+    job_id: UUID
+    filename: str
+    blob_id: UUID
+    options: Mapping[str, Any]
+    page_start: int | None
+    page_end: int | None
+    parts_total: int
+
+    @property
+    def bind(self) -> dict[str, Any]:
+        """The parameters that name this claim in SQL."""
+        return {
+            "version_id": self.key.version_id,
+            "number": self.key.number,
+            "claim": self.claim,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often one part failed, by kind of death."""
+
+    crashes: int
+    timeouts: int
+    lost_leases: int
+
+
+class Parts:
+    """The parts' queries, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def claim(self, key: PartKey, *, claim: UUID, lease_s: float) -> ClaimedPart | None:
+        """Take the part, or return None when it is done, held by another or no longer wanted."""
+        result = await self._connection.execute(
+            CLAIM,
+            {
+                "version_id": key.version_id,
+                "number": key.number,
+                "claim": claim,
+                "lease_s": lease_s,
+            },
+        )
+        row = result.mappings().one_or_none()
+        if row is None:
+            return None
+        held = {name: value for name, value in row.items() if name not in ("version_id", "number")}
+        return ClaimedPart(key=key, **held)
+
+    async def renew(self, part: ClaimedPart, *, lease_s: float) -> bool:
+        """Extend the lease; False when the claim is lost or the job no longer wants the work."""
+        result = await self._connection.execute(RENEW, part.bind | {"lease_s": lease_s})
+        return result.rowcount == 1
+
+    async def release(
+        self, part: ClaimedPart, *, delay_s: float = 0, crashes: int = 0, timeouts: int = 0
+    ) -> Failures | None:
+        """Give the part back, to be tried again after `delay_s`; None when it was not ours."""
+        result = await self._connection.execute(
+            RELEASE, part.bind | {"delay_s": delay_s, "crashes": crashes, "timeouts": timeouts}
+        )
+        row = result.mappings().one_or_none()
+        return None if row is None else Failures(**row)
+
+    async def plan(self, part: ClaimedPart, windows: Sequence[tuple[int, int]]) -> None:
+        """Write the part plan: the claimed part 0 gets the first window, new parts the others."""
+        await self._connection.execute(
+            PLAN,
+            {
+                "version_id": part.key.version_id,
+                "claim": part.claim,
+                "numbers": list(range(len(windows))),
+                "starts": [start for start, _ in windows],
+                "ends": [end for _, end in windows],
+            },
+        )
+
+    async def finish(self, part: ClaimedPart, *, elements: bytes, warnings: str) -> bool:
+        """Store the part's Elements and warnings (a JSON list); False when the claim is lost."""
+        result = await self._connection.execute(
+            FINISH, part.bind | {"elements": elements, "warnings": warnings}
+        )
+        return result.rowcount == 1
+
+    async def elements(self, version_id: UUID) -> AsyncIterator[bytes]:
+        """Stream each part's packed Elements in the order of pages."""
+        async with self._connection.stream(ELEMENTS, {"version_id": version_id}) as rows:
+            async for row in rows:
+                yield row.elements
+
+    async def warnings(self, version_id: UUID) -> list[dict[str, Any]]:
+        """Return every part's warnings in the order of pages."""
+        result = await self._connection.execute(WARNINGS, {"version_id": version_id})
+        return list(result.scalars())
+
+    async def take_waiting(self, *, room: int) -> list[WaitingPart]:
+        """Mark up to `room` waiting parts as published and return them.
+
+        The least recently served tenant first, small batches first within a tenant, then the
+        oldest; tenants take turns.
+        """
+        result = await self._connection.execute(TAKE_WAITING, {"room": room})
+        taken = [
+            WaitingPart(
+                key=PartKey(row["version_id"], row["number"]),
+                tenant_id=row["tenant_id"],
+                filename=row["filename"],
+                parts_total=row["parts_total"],
+            )
+            for row in result.mappings()
+        ]
+        if taken:
+            tenants = sorted({part.tenant_id for part in taken})
+            await self._connection.execute(SERVED, {"tenants": tenants})
+        return taken
+
+    async def out(self) -> int:
+        """Count the parts whose message is out or whose work is under way."""
+        return int((await self._connection.execute(OUT)).scalar_one())
+
+    async def unpublish_lost(self, *, after_s: float) -> int:
+        """Take back parts whose message nobody claimed for `after_s`; return how many."""
+        result = await self._connection.execute(UNPUBLISH_LOST, {"after_s": after_s})
+        return result.rowcount
+
+    async def expire(self) -> list[tuple[UUID, int]]:
+        """Take back parts whose lease ran out; return their jobs and lost leases."""
+        result = await self._connection.execute(EXPIRE)
+        return [(row.job_id, row.lost_leases) for row in result]
+
+    async def reopen(self, job_id: UUID) -> None:
+        """Let a retried job's open parts be tried anew; done parts stay done."""
+        await self._connection.execute(REOPEN, {"job_id": job_id})
