@@ -1,0 +1,77 @@
+"""What a part of the stack is: the command, its surroundings, how it is asked to stop."""
+
+import os
+import random
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGTERM, Signals
+
+LOOPBACK = "127.0.0.1"
+LAUNCHER = Path(__file__).with_name("launch.py")
+
+# Below every usual ephemeral range (Linux: 32768 and up): a client that keeps dialling a stopped
+# server's port may otherwise be given that very port and be connected to itself.
+_PORTS = range(15_000, 32_000)
+_PORT_TRIES = 200
+
+
+async def always_ready() -> bool:
+    """Say that a part is ready as soon as it runs."""
+    return True
+
+
+@dataclass(frozen=True)
+class User:
+    """An account of this machine, by number."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack, as it is started again and again.
+
+    Attributes:
+        folder: Its working folder.
+        environment: Its whole environment; nothing is inherited.
+        user: As root: who it runs as; None leaves it as it is.
+        stop_signal: Asks it to end in good order; also sent when the stack itself is killed.
+        ready: Tells whether it answers; errors count as no.
+        pass_fds: Open file descriptors it is handed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: User | None = None
+    stop_signal: Signals = SIGTERM
+    ready: Callable[[], Awaitable[bool]] = always_ready
+    pass_fds: tuple[int, ...] = ()
+
+    def launch(self) -> list[str]:
+        """Return the command that starts it bound to the life of this process."""
+        user = f"{self.user.uid}:{self.user.gid}" if self.user else "-"
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
+        return [*launcher, str(int(self.stop_signal)), str(os.getpid()), user, *self.command]
+
+
+def free_port() -> int:
+    """Return a port of the loopback address on which nobody listens now.
+
+    Raises:
+        OSError: none was found.
+    """
+    for port in random.sample(_PORTS, _PORT_TRIES):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port on 127.0.0.1")

@@ -1,0 +1,26 @@
+"""A real Postgres for tests, from the wheel, made anew in a folder of the test's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from citewell.embedded.parts import free_port
+from citewell.embedded.postgres import PostgresPasswords, find_postgres, postgres_url
+from citewell.embedded.settings import EmbeddedSettings
+from tests.support.processes import running
+
+PASSWORDS = PostgresPasswords(superuser="test-superuser", login="test-login")
+# For speed alone: a machine that crashes during a test run has nothing to keep.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@contextmanager
+def start_postgres(folder: Path) -> Iterator[str]:
+    """Start a server with an empty database `citewell`; the URL's user may create databases."""
+    postgres = find_postgres(EmbeddedSettings())
+    data = folder / "postgres"
+    postgres.create(data, PASSWORDS)
+    port = free_port()
+    part = postgres.part(data, port, PASSWORDS.login, FAST)
+    with running(part, folder / "postgres.log"):
+        yield postgres_url(port, PASSWORDS.login)
