@@ -1,0 +1,1 @@
+"""The embed step: queued chunks to vectors, vectors to points."""

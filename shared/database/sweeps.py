@@ -1,0 +1,41 @@
+"""The sweeper's and dispatcher's own marks: one at a time, and when it last happened."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+NOTE = text("""
+INSERT INTO sweeps (name, tenant_id, swept_at) VALUES (:name, '', now())
+ON CONFLICT (name) DO UPDATE SET swept_at = excluded.swept_at
+""")
+AGE = text("SELECT extract(epoch FROM now() - swept_at)::float FROM sweeps WHERE name = :name")
+PRUNE_EVENTS = text("DELETE FROM events WHERE created_at < now() - make_interval(days => :days)")
+
+
+class Sweeps:
+    """Queries about rounds of housekeeping, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction; locks end with it."""
+        self._connection = connection
+
+    async def try_lock(self, name: str) -> bool:
+        """Take the named lock unless another holds it."""
+        return bool((await self._connection.execute(TRY_LOCK, {"name": name})).scalar_one())
+
+    async def lock(self, name: str) -> None:
+        """Wait for the named lock and take it."""
+        await self._connection.execute(LOCK, {"name": name})
+
+    async def note(self, name: str) -> None:
+        """Write down that this round happened now."""
+        await self._connection.execute(NOTE, {"name": name})
+
+    async def age_s(self, name: str) -> float | None:
+        """Return the seconds since the last such round; None if there was none yet."""
+        return (await self._connection.execute(AGE, {"name": name})).scalar_one_or_none()
+
+    async def prune_events(self, *, days: int) -> int:
+        """Remove events older than this; return how many."""
+        return (await self._connection.execute(PRUNE_EVENTS, {"days": days})).rowcount
