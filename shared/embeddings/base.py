@@ -7,9 +7,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import EmbeddingUnavailable, Kind
 from shared.models import EmbeddingSpace
 
 Vectors = NDArray[np.float32]
+
+
+class EmbeddingTimedOut(EmbeddingUnavailable):
+    """The embedding provider did not answer in time."""
+
+    kind = Kind.UPSTREAM_TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""The OpenAI embedder: the official SDK against OpenAI or any server that speaks its API."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.embeddings.base import Embedded, EmbeddingTimedOut, Vectors
+from shared.embeddings.retry_after import retry_after_s
+from shared.embeddings.texts import refuse_blank
+from shared.errors import (
+    CitewellError,
+    EmbeddingRejected,
+    EmbeddingUnauthorized,
+    EmbeddingUnavailable,
+    QuotaExceeded,
+)
+from shared.models import EmbeddingSpace
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, OpenAIError
+    from openai.types import CreateEmbeddingResponse
+
+_NEVER_TAKEN = frozenset({400, 404, 413, 422})
+_REFUSED = frozenset({401, 403})
+_TOO_MANY = 429
+# Models that can shorten their vectors; others refuse the parameter.
+_SHORTENING = "text-embedding-3-"
+
+
+class OpenAIEmbedder:
+    """Embeds through `POST /embeddings`; one call each, never retried here.
+
+    The caller packs batches (2,048 inputs, 300,000 tokens) and owns the retry budget: the SDK's
+    own retries would multiply with it and replay what was paid for.
+    """
+
+    def __init__(
+        self, space: EmbeddingSpace, *, api_key: str, base_url: str, timeout_s: float
+    ) -> None:
+        """Open a pooled client; nothing is sent yet."""
+        # Imported here: half a second that a process without a provider never spends.
+        import openai  # noqa: PLC0415
+
+        self._space = space
+        self._vendor = openai
+        self._timeout_s = timeout_s
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key, base_url=base_url, timeout=timeout_s, max_retries=0
+        )
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space of every vector."""
+        return self._space
+
+    async def embed_documents(self, texts: Sequence[str]) -> Embedded:
+        """Embed texts to be found, in one call."""
+        if not texts:
+            return Embedded(np.empty((0, self._space.dimensions), np.float32), 0)
+        refuse_blank(texts)
+        return await self._embed([self._space.document_prefix + text for text in texts])
+
+    async def embed_query(self, text: str) -> Vectors:
+        """Embed one question."""
+        refuse_blank([text])
+        embedded = await self._embed([self._space.query_prefix + text])
+        first: Vectors = embedded.vectors[0]
+        return first
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _embed(self, texts: list[str]) -> Embedded:
+        # The SDK asks for base64 and decodes it itself: a quarter of the bytes of JSON numbers.
+        vendor = self._vendor
+        shortens = self._space.model.startswith(_SHORTENING)
+        try:
+            answer = await self._client.embeddings.create(
+                model=self._space.model,
+                input=texts,
+                dimensions=self._space.dimensions if shortens else vendor.omit,
+            )
+        except vendor.APITimeoutError as error:
+            raise EmbeddingTimedOut(
+                f"The embedding provider did not answer within {self._timeout_s:g} s."
+            ) from error
+        except vendor.APIStatusError as error:
+            raise translated(error) from error
+        except vendor.OpenAIError as error:
+            raise EmbeddingUnavailable(_unreachable(error)) from error
+        return Embedded(self._vectors(answer, len(texts)), answer.usage.prompt_tokens)
+
+    def _vectors(self, answer: "CreateEmbeddingResponse", count: int) -> Vectors:
+        rows = sorted(answer.data, key=lambda row: row.index)
+        if len(rows) != count:
+            raise EmbeddingUnavailable(f"The provider sent {len(rows)} vectors for {count} texts.")
+        wrong = {len(row.embedding) for row in rows} - {self._space.dimensions}
+        if wrong:
+            raise EmbeddingRejected(
+                f"`{self._space.model}` gives {wrong.pop()} dimensions,"
+                f" `{self._space.name}` has {self._space.dimensions}."
+            )
+        vectors = np.array([row.embedding for row in rows], np.float32)
+        # OpenAI's come as unit vectors; a compatible server's may not.
+        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+
+def translated(error: "APIStatusError") -> CitewellError:
+    """Return the error that an answer with an error status is, in our words.
+
+    `insufficient_quota` comes as a 429 but no waiting helps it: someone must pay.
+    """
+    told = f"The embedding provider answered {error.status_code}: {error.message}"
+    if error.status_code in _REFUSED:
+        return EmbeddingUnauthorized(told)
+    if error.status_code in _NEVER_TAKEN:
+        return EmbeddingRejected(told)
+    if error.status_code == _TOO_MANY and error.code == "insufficient_quota":
+        return QuotaExceeded(told)
+    return EmbeddingUnavailable(told, retry_after_s=retry_after_s(error.response.headers))
+
+
+def _unreachable(error: "OpenAIError") -> str:
+    return f"The embedding provider cannot be reached: {error}"
