@@ -1,9 +1,12 @@
 """Where a space's embedder is made; the concretes are named here and nowhere else."""
 
+from collections.abc import Callable
+
 from shared.embeddings.base import Embedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.local import LocalEmbedder, local_folder
 from shared.embeddings.openai import OpenAIEmbedder
+from shared.embeddings.spaces import embedding_space
 from shared.errors import EmbeddingUnauthorized
 from shared.models import EmbeddingSpace
 from shared.settings import OpenAISettings, Settings
@@ -41,3 +44,33 @@ def _api_key(space: EmbeddingSpace, settings: OpenAISettings) -> str:
         )
     # A server of one's own often asks for no key, but the SDK insists on one.
     return "none"
+
+
+class Embedders:
+    """The embedders of a process: one for each space, made when it is first asked for."""
+
+    def __init__(
+        self, settings: Settings, *, wrap: Callable[[Embedder], Embedder] | None = None
+    ) -> None:
+        """Take the settings, and a wrapper (such as `CachedEmbedder`) to put around each."""
+        self._settings = settings
+        self._wrap = wrap
+        self._made: dict[str, Embedder] = {}
+
+    def of(self, space: str) -> Embedder:
+        """Return the embedder of the space of this name.
+
+        Raises:
+            InvalidInput: there is no such space.
+            EmbeddingUnauthorized: the space is OpenAI's and no key is set.
+        """
+        if space not in self._made:
+            embedder = build_embedder(embedding_space(space), self._settings)
+            self._made[space] = self._wrap(embedder) if self._wrap else embedder
+        return self._made[space]
+
+    async def aclose(self) -> None:
+        """Close every embedder."""
+        for embedder in self._made.values():
+            await embedder.aclose()
+        self._made.clear()
