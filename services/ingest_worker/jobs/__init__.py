@@ -1,0 +1,1 @@
+"""The steps of a job: claim, work, then finish or fail in one transaction."""

@@ -1,0 +1,112 @@
+"""The chunk step: all Elements of a version, in order, become chunks and wait to be embedded."""
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from uuid import UUID
+
+import structlog
+
+from services.ingest_worker.chunking.chunker import chunk
+from services.ingest_worker.chunking.sizes import ChunkSizes
+from services.ingest_worker.failures import pause_s
+from services.ingest_worker.leases import LeaseLost, while_leased
+from services.ingest_worker.parsing.packing import unpack_elements
+from shared.database.chunks import Chunks, Owner, TargetIndex
+from shared.database.engine import Database
+from shared.database.jobs import ClaimedChunking, Jobs
+from shared.database.parts import Parts
+from shared.embeddings.spaces import embedding_space
+from shared.errors import CitewellError, FileRejected, InvalidInput, NoTextFound
+from shared.identity import new_id
+from shared.models import Chunk, Element, EmbeddingSpace, Stage
+from shared.problems import problem_of
+from shared.settings import IngestSettings
+from shared.tokens import Tokenizer
+
+log = structlog.get_logger(__name__)
+
+
+class ChunkStep:
+    """Chunks one version into every index of its collection."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tokenizer_of: Callable[[EmbeddingSpace], Tokenizer],
+        settings: IngestSettings,
+    ) -> None:
+        """Take the truth and a way to the tokenizer of a space."""
+        self._database = database
+        self._tokenizer_of = tokenizer_of
+        self._settings = settings
+
+    async def run(self, job_id: UUID) -> str:
+        """Chunk a job whose parts are all in; return what was done, in words."""
+        async with self._database.worker() as connection:
+            job = await Jobs(connection).claim_chunking(
+                job_id, claim=new_id(), lease_s=self._settings.lease_s
+            )
+        if job is None:
+            return "nothing to do"
+        with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
+            try:
+                chunks = await self._chunk_leased(job)
+            except LeaseLost:
+                return "the lease was lost"
+            except CitewellError as error:
+                return await self._failed(job, error)
+            except asyncio.CancelledError:
+                await self._release(job, delay_s=0)
+                raise
+        return f"{job.filename}: {chunks} chunks"
+
+    async def _chunk_leased(self, job: ClaimedChunking) -> int:
+        async def renew() -> bool:
+            async with self._database.worker() as connection:
+                return await Jobs(connection).renew_chunking(job, lease_s=self._settings.lease_s)
+
+        return await while_leased(self._chunk(job), renew, every_s=self._settings.lease_s / 3)
+
+    async def _chunk(self, job: ClaimedChunking) -> int:
+        start = perf_counter()
+        async with self._database.worker() as connection:
+            indexes = await Chunks(connection).indexes(job.collection_id)
+            packed = [part async for part in Parts(connection).elements(job.version_id)]
+            warnings = await Parts(connection).warnings(job.version_id)
+        made = [(index, await asyncio.to_thread(self._cut, index, packed)) for index in indexes]
+        if not any(chunks for _, chunks in made):
+            raise NoTextFound
+        owner = Owner(job.tenant_id, job.id, job.document_id, job.version_id)
+        async with self._database.worker() as connection:
+            await Jobs(connection).lock(job.id)
+            await Chunks(connection).clear(job.version_id)
+            count = 0
+            for index, chunks in made:
+                count += await Chunks(connection).queue(owner, index, chunks)
+            ms = 1000 * (perf_counter() - start)
+            if not await Jobs(connection).start_embedding(
+                job, chunks=count, warnings=warnings, ms=ms
+            ):
+                raise LeaseLost
+        return count
+
+    def _cut(self, index: TargetIndex, packed: list[bytes]) -> list[Chunk]:
+        space = embedding_space(index.space)
+        elements: list[Element] = [e for part in packed for e in unpack_elements(part)]
+        tokenizer, sizes = self._tokenizer_of(space), ChunkSizes.for_space(space)
+        return list(chunk(elements, tokenizer=tokenizer, sizes=sizes))
+
+    async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
+        if isinstance(error, FileRejected | InvalidInput):
+            async with self._database.worker() as connection:
+                await Jobs(connection).fail(job.id, problem_of(error, Stage.CHUNK))
+        else:
+            log.warning("chunking_waits", code=error.code, detail=error.detail)
+            await self._release(job, delay_s=pause_s(error, attempts=1))
+        return f"{job.filename}: {error.code}"
+
+    async def _release(self, job: ClaimedChunking, *, delay_s: float) -> None:
+        async with self._database.worker() as connection:
+            await Jobs(connection).release_chunking(job, delay_s=delay_s)

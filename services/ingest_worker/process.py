@@ -1,0 +1,150 @@
+"""What one worker process makes once and closes once, and its one event loop."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+from shared.vectors.build import build_vector_store
+
+from services.ingest_worker.dispatch import Dispatcher
+from services.ingest_worker.embedding.drain import Embedding
+from services.ingest_worker.jobs.chunk import ChunkStep
+from services.ingest_worker.jobs.parse import ParseStep
+from services.ingest_worker.messages import Publisher
+from services.ingest_worker.parsing.process import ParserProcess
+from shared.blobs.build import build_blob_store
+from shared.database.engine import build_database
+from shared.database.parts import PartKey
+from shared.database.sweeps import Sweeps
+from shared.embeddings.build import Embedders
+from shared.settings import Settings
+from shared.tokens import build_tokenizer
+
+# One embed task works for this long, then makes room for other tasks of its queue.
+EMBED_TASK_S = 20.0
+EVENTS_KEPT_DAYS = 7
+
+
+class WorkerContext:
+    """The use cases a worker process runs, wired once."""
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        """Build everything; nothing connects before it is used."""
+        self._settings = settings
+        self._publisher = publisher
+        self._database = build_database(settings.database)
+        self._vectors = build_vector_store(settings.qdrant)
+        self._embedders = Embedders(settings)
+        self._parser = ParserProcess(settings.ingest)
+        self._scratch = Path(mkdtemp(prefix="citewell-"))
+        self._dispatcher = Dispatcher(
+            database=self._database, publisher=publisher, settings=settings.ingest
+        )
+        self._parse = self._build_parse_step()
+        self._chunk = ChunkStep(
+            database=self._database, tokenizer_of=cache(build_tokenizer), settings=settings.ingest
+        )
+        self._embedding = self._build_embedding()
+
+    async def parse_part(self, key: PartKey) -> str:
+        """Parse one part, and chunk the document if it was the last one."""
+        done, job_id = await self._parse.run(key)
+        if job_id is not None:
+            done = f"{done}; {await self._chunk.run(job_id)}"
+        await self._dispatcher.dispatch()
+        return done
+
+    async def chunk_job(self, job_id: UUID) -> str:
+        """Chunk a document whose parts are all in."""
+        done = await self._chunk.run(job_id)
+        await self._dispatcher.dispatch()
+        return done
+
+    async def embed_chunks(self) -> str:
+        """Embed what is queued, for a while."""
+        report = await self._embedding.drain(budget_s=EMBED_TASK_S)
+        await self._dispatcher.dispatch()
+        return report.summary()
+
+    async def clean_up(self) -> str:
+        """Remove what is kept for some days only."""
+        async with self._database.worker() as connection:
+            removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
+        return f"{removed} events removed"
+
+    async def aclose(self) -> None:
+        """Close everything, and remove this process's scratch folder."""
+        await self._parser.aclose()
+        await self._embedders.aclose()
+        await self._vectors.aclose()
+        await self._database.aclose()
+        self._publisher.close()
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    def _build_parse_step(self) -> ParseStep:
+        return ParseStep(
+            database=self._database,
+            blobs=build_blob_store(self._settings.blobs),
+            parser=self._parser,
+            scratch=self._scratch,
+            settings=self._settings.ingest,
+        )
+
+    def _build_embedding(self) -> Embedding:
+        return Embedding(
+            database=self._database,
+            vectors=self._vectors,
+            embedder_of=self._embedders.of,
+            settings=self._settings.embedding,
+            ingest=self._settings.ingest,
+            store_timeout_s=self._settings.qdrant.timeout_s,
+        )
+
+
+class WorkerProcess:
+    """The process's event loop: a Celery task hands a coroutine to it and waits."""
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        """Start the loop and build the context in it."""
+        self._runner = asyncio.Runner()
+        self._task: asyncio.Task[str] | None = None
+        self._context = self._runner.run(_build(settings, publisher))
+
+    def run(self, work: Callable[[WorkerContext], Coroutine[Any, Any, str]]) -> str:
+        """Run one use case to its end.
+
+        Raises:
+            SystemExit: the process was told to stop; the work was given back.
+        """
+        try:
+            return self._runner.run(self._tracked(work))
+        except asyncio.CancelledError:
+            raise SystemExit from None
+
+    def stop(self, _signal: int, _frame: FrameType | None) -> None:
+        """Give back the work under way and end: the handler of SIGTERM."""
+        if self._task is None:
+            raise SystemExit
+        self._runner.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    def close(self) -> None:
+        """Close the context and the loop."""
+        self._runner.run(self._context.aclose())
+        self._runner.close()
+
+    async def _tracked(self, work: Callable[[WorkerContext], Coroutine[Any, Any, str]]) -> str:
+        self._task = asyncio.ensure_future(work(self._context))
+        try:
+            return await self._task
+        finally:
+            self._task = None
+
+
+async def _build(settings: Settings, publisher: Publisher) -> WorkerContext:
+    return WorkerContext(settings, publisher)

@@ -1,0 +1,43 @@
+"""Celery's tasks: each hands one coroutine of a use case to its process's runner."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from services.ingest_worker.celery_app import app
+from services.ingest_worker.messages import CHUNK_JOB, CLEAN_UP, EMBED_CHUNKS, PARSE_PART
+from services.ingest_worker.process import WorkerContext
+from shared.database.parts import PartKey
+from shared.errors import ConfigurationInvalid
+
+Work = Callable[[WorkerContext], Coroutine[Any, Any, str]]
+
+
+def _run(work: Work) -> str:
+    if app.process is None:
+        raise ConfigurationInvalid("Start the workers with `--pool prefork`.")
+    return app.process.run(work)
+
+
+@app.task(name=PARSE_PART)
+def parse_part(version_id: str, number: int) -> str:
+    """Parse one part; the one that brings in the last part chunks the document."""
+    return _run(lambda context: context.parse_part(PartKey(UUID(version_id), number)))
+
+
+@app.task(name=CHUNK_JOB)
+def chunk_job(job_id: str) -> str:
+    """Chunk a document whose parts are all in."""
+    return _run(lambda context: context.chunk_job(UUID(job_id)))
+
+
+@app.task(name=EMBED_CHUNKS)
+def embed_chunks() -> str:
+    """Embed what is queued, across documents."""
+    return _run(lambda context: context.embed_chunks())
+
+
+@app.task(name=CLEAN_UP)
+def clean_up() -> str:
+    """Remove events nobody can ask for any more."""
+    return _run(lambda context: context.clean_up())
