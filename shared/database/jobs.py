@@ -81,8 +81,8 @@ WHERE id IN (
 ) RETURNING id, tenant_id, filename
 """)
 EXPIRE_CHUNKING = text("""
-UPDATE jobs SET claim = NULL, lease_until = NULL, published_at = NULL, attempts = attempts + 1
-WHERE state = 'parsing' AND lease_until < now() RETURNING id, attempts
+UPDATE jobs SET claim = NULL, lease_until = NULL, published_at = NULL
+WHERE state = 'parsing' AND lease_until < now() RETURNING id, attempts + 1 AS attempts
 """)
 ATTEMPT = text("UPDATE jobs SET attempts = attempts + 1, updated_at = now() WHERE id = :id")
 WAIT = text(f"""
