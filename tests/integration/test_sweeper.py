@@ -68,7 +68,8 @@ async def test_a_dead_workers_chunk_step_goes_back(
     async with database.worker() as connection:
         await connection.execute(
             text(
-                "UPDATE jobs SET state = 'parsing', stage = 'chunk', claim = :c, lease_until = now()"
+                "UPDATE jobs SET state = 'parsing', stage = 'chunk', claim = :c,"
+                " lease_until = now()"
             ),
             {"c": new_id()},
         )
