@@ -4,11 +4,10 @@ The password stands in the configuration (mode 0600), never on the command line;
 user of the machine could send tasks to the workers.
 """
 
+import asyncio
 import os
 import platform
 from pathlib import Path
-
-from redis.asyncio import Redis
 
 from citewell.embedded.binaries import first_program, wheel_folder
 from citewell.embedded.parts import LOOPBACK, Part
@@ -49,8 +48,12 @@ def valkey_part(program: Path, folder: Path, port: int, password: str) -> Part:
         out.write(text)
 
     async def ready() -> bool:
-        async with Redis(host=LOOPBACK, port=port, password=password) as client:
-            return bool(await client.ping())
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        try:
+            writer.write(f"AUTH {password}\r\nPING\r\n".encode())
+            return [await reader.readline() for _ in range(2)] == [b"+OK\r\n", b"+PONG\r\n"]
+        finally:
+            writer.close()
 
     return Part(
         name="valkey",
