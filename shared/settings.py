@@ -171,6 +171,17 @@ class IngestSettings(BaseSettings):
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
     )
+    parser_memory_bytes: int = Field(
+        default=2048 * MIB, ge=256 * MIB, description="Most memory a parser process may take."
+    )
+    parser_recycle_bytes: int = Field(
+        default=512 * MIB,
+        ge=64 * MIB,
+        description="Memory above which a parser process is renewed after its part.",
+    )
+    parser_recycle_parts: int = Field(
+        default=1000, ge=1, description="Parts after which a parser process is renewed."
+    )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."
     )

@@ -1,0 +1,69 @@
+"""The parser's port: a file on disk in, elements in reading order out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from shared.models import Element, JobWarning, ParseOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to be read: where it lies, what its sender called it, and how it is to be read."""
+
+    path: Path
+    filename: str = ""
+    options: ParseOptions = field(default_factory=ParseOptions)
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a file before it is read: its type, its pages and who will read it.
+
+    `parser` names the adapter and its version; the version keeps it.
+    """
+
+    media_type: str
+    pages: int
+    parser: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What was read of a file, or of a run of its pages; `pages` counts those that were read.
+
+    No elements is no error here: a part may be all pictures. Only the whole job can tell that
+    there was no text at all.
+    """
+
+    elements: list[Element]
+    pages: int = 1
+    warnings: list[JobWarning] = field(default_factory=list)
+
+
+class Parser(Protocol):
+    """Reads the formats it names.
+
+    Both calls raise `FileCorrupt`, `FileEncrypted` and their like. Any other exception counts as
+    `FileCorrupt` too: the registry turns it into one, so an adapter need not guess what its
+    library may raise on a damaged file.
+    """
+
+    @property
+    def name(self) -> str:
+        """The reader and its version; changes when the same file may give other elements."""
+        ...
+
+    @property
+    def media_types(self) -> frozenset[str]:
+        """The media types it reads, as `detect` names them."""
+        ...
+
+    def plan(self, source: Source) -> int:
+        """Return the number of pages, cheaply; 1 where the format has none."""
+        ...
+
+    def parse(self, source: Source, pages: range | None) -> Parsed:
+        """Read the pages of `pages` (counted from 1, half open), or all when it is None."""
+        ...

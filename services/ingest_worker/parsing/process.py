@@ -1,0 +1,215 @@
+"""A warm parser process: files are read in there, so that a bad one can only harm itself.
+
+One for each worker slot; it reads one part at a time. Call it from the thread that lives as long
+as the process: the child dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+import services
+from services.ingest_worker.parsing.base import Parsed, Plan, Source
+from services.ingest_worker.parsing.frames import (
+    LENGTHS,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    Reply,
+    Request,
+    frame,
+)
+from services.ingest_worker.parsing.packing import unpack_elements
+from shared.errors import ParseOutOfMemory, ParserCrashed, ParseTimedOut
+from shared.settings import MIB, IngestSettings
+
+CHILD = "services.ingest_worker.parsing.child"
+# Where the packages lie: an empty environment must not lose a checkout that is not installed.
+ROOT = Path(services.__file__).parent.parent
+# Address space beyond the memory limit: libraries map more than they touch. It stops an
+# allocation too quick for the watch below.
+MAPPED_BYTES = 1024 * MIB
+WATCH_S = 0.1
+GOODBYE_S = 2.0
+
+
+class ParserProcess:
+    """Plans and parses files in a child process that is started when first needed.
+
+    Raises, besides the parsers' own errors: `ParserCrashed` when the child dies, `ParseTimedOut`
+    and `ParseOutOfMemory` when it was killed for what it took. The next call finds a new child.
+    """
+
+    def __init__(
+        self, settings: IngestSettings, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the limits; `environment` is all the child sees besides what Python needs."""
+        self._settings = settings
+        self._environment = {
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **(environment or {}),
+        }
+        self._process: Process | None = None
+        self._parts = 0
+        self._memory = 0
+        self._turn = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The living child's process id."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the child ahead of the first file."""
+        async with self._turn:
+            await self._started()
+
+    async def plan(self, source: Source, *, timeout_s: float) -> Plan:
+        """Tell a file's type and count its pages."""
+        reply, _ = await self._ask("plan", source, None, timeout_s)
+        return Plan(reply.media_type, reply.pages, reply.parser)
+
+    async def parse(
+        self, source: Source, *, pages: range | None = None, timeout_s: float
+    ) -> Parsed:
+        """Read a run of pages (counted from 1, half open), or all."""
+        reply, body = await self._ask("parse", source, pages, timeout_s)
+        elements = await asyncio.to_thread(unpack_elements, body)
+        return Parsed(elements, reply.pages, reply.warnings)
+
+    async def aclose(self) -> None:
+        """End the child; a part under way is waited for by whoever asked for it."""
+        async with self._turn:
+            await self._end()
+
+    async def _ask(
+        self,
+        verb: Literal["plan", "parse"],
+        source: Source,
+        pages: range | None,
+        timeout_s: float,
+    ) -> tuple[Reply, bytes]:
+        request = frame(Request.of(verb, source, pages))
+        async with self._turn:
+            process = await self._started()
+            try:
+                reply, body = await self._watched(process, request, timeout_s)
+            except BaseException:
+                # Cancelled, too: a part nobody waits for must not keep the slot.
+                await self._kill()
+                raise
+            await self._recycle(process)
+        if reply.failure is not None:
+            raise reply.failure.error()
+        return reply, body
+
+    async def _started(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            limit = self._settings.parser_memory_bytes + MAPPED_BYTES
+            self._parts = self._memory = 0
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", CHILD, str(limit), str(os.getpid())),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=self._environment,
+                cwd="/",
+                # A Ctrl-C at the terminal is the parent's to act on.
+                start_new_session=True,
+                limit=MIB,
+            )
+        return self._process
+
+    async def _watched(
+        self, process: Process, request: bytes, timeout_s: float
+    ) -> tuple[Reply, bytes]:
+        """Wait for the answer, with an eye on the clock and on the child's memory."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        asking = asyncio.ensure_future(self._exchange(process, request))
+        try:
+            while not asking.done():
+                await asyncio.wait({asking}, timeout=min(WATCH_S, max(0, deadline - clock())))
+                self._check(process, asking, over_time=clock() >= deadline)
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    def _check(
+        self, process: Process, asking: asyncio.Future[tuple[Reply, bytes]], *, over_time: bool
+    ) -> None:
+        if asking.done():
+            return
+        self._memory = resident_bytes(process.pid)
+        if self._memory > self._settings.parser_memory_bytes:
+            raise ParseOutOfMemory
+        if over_time:
+            raise ParseTimedOut
+
+    async def _exchange(self, process: Process, request: bytes) -> tuple[Reply, bytes]:
+        if process.stdin is None or process.stdout is None:
+            raise ParserCrashed
+        try:
+            process.stdin.write(request)
+            await process.stdin.drain()
+            head, body = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
+            if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
+                raise ParserCrashed("The parser process sent more than one part may hold.")
+            reply = Reply.model_validate_json(await process.stdout.readexactly(head))
+            return reply, await process.stdout.readexactly(body)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise await self._death(process) from error
+        except ValidationError as error:
+            raise ParserCrashed("The parser process sent what is no answer.") from error
+
+    async def _death(self, process: Process) -> ParserCrashed | ParseOutOfMemory:
+        """Say what the child died of; one that was large was most likely refused more memory."""
+        code = await process.wait()
+        if self._memory > self._settings.parser_memory_bytes // 2:
+            return ParseOutOfMemory()
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return ParserCrashed(f"The parser process died on this file ({cause}).")
+
+    async def _recycle(self, process: Process) -> None:
+        """End a child that has grown or served for long; the next call starts another."""
+        self._parts += 1
+        grown = resident_bytes(process.pid) > self._settings.parser_recycle_bytes
+        if grown or self._parts >= self._settings.parser_recycle_parts:
+            await self._end()
+
+    async def _end(self) -> None:
+        """Let the child go: it ends when its input does."""
+        process = self._process
+        if process is None or process.returncode is not None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), GOODBYE_S)
+        except TimeoutError:
+            await self._kill()
+        self._process = None
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def resident_bytes(pid: int) -> int:
+    """Return a process's resident memory, 0 when it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

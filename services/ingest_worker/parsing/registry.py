@@ -1,0 +1,91 @@
+"""The one way into the parsers: tells the type, picks the reader, scrubs what it yields.
+
+Runs in the parser process. What leaves here is typed: elements of clean text, or one of our
+errors.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
+from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
+from services.ingest_worker.parsing.docx import DocxParser
+from services.ingest_worker.parsing.html import HtmlParser
+from services.ingest_worker.parsing.markdown import MarkdownParser
+from services.ingest_worker.parsing.pdf import PdfParser
+from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.text import TextParser
+from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
+from shared.models import Element, ElementKind, JobWarning
+
+MAX_DETAIL_CHARS = 300
+# Anything but white space, soft hyphens, joiners, direction marks and byte order marks.
+_VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+
+T = TypeVar("T")
+
+
+class Parsers:
+    """Every parser there is, by media type."""
+
+    def __init__(self) -> None:
+        parsers: tuple[Parser, ...] = (
+            PdfParser(),
+            DocxParser(),
+            HtmlParser(),
+            MarkdownParser(),
+            TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
+            TextParser(ElementKind.CODE, frozenset({CODE})),
+        )
+        self._by_type = {kind: parser for parser in parsers for kind in parser.media_types}
+
+    def plan(self, source: Source) -> Plan:
+        """Tell a file's type and count its pages."""
+        detected, parser = self._detect(source)
+        pages = _guarded(lambda: parser.plan(source))
+        return Plan(detected.media_type, pages, parser.name)
+
+    def parse(self, source: Source, pages: range | None) -> Parsed:
+        """Read a run of pages, or everything.
+
+        A wrong file name is warned about with the first page; a text without pages that has no
+        text, too: nothing is dropped in silence.
+        """
+        detected, parser = self._detect(source)
+        parsed = _guarded(lambda: parser.parse(source, pages))
+        elements = [one for one in map(_scrubbed, parsed.elements) if _VISIBLE.search(one.text)]
+        warnings = [_told(warning) for warning in parsed.warnings]
+        if pages is None or pages.start <= 1:
+            warnings = [*detected.warnings, *warnings]
+        if not elements and not parsed.warnings:
+            warnings.append(JobWarning(code="page_without_text", detail="There is no text in it."))
+        return dataclasses.replace(parsed, elements=elements, warnings=warnings)
+
+    def _detect(self, source: Source) -> tuple[Detected, Parser]:
+        detected = _guarded(lambda: detect(source.path, source.filename))
+        parser = self._by_type.get(detected.media_type)
+        if parser is None:
+            raise TypeUnsupported
+        return detected, parser
+
+
+def _guarded(read: Callable[[], T]) -> T:
+    """Run a reader; whatever its library raises on a bad file means that the file is bad."""
+    try:
+        return read()
+    except (CitewellError, MemoryError):
+        raise
+    except Exception as error:
+        message = " ".join(scrub(str(error)).split())[:MAX_DETAIL_CHARS]
+        raise FileCorrupt(f"The file cannot be read: {message or type(error).__name__}") from error
+
+
+def _scrubbed(element: Element) -> Element:
+    text = scrub(element.text).strip("\n").rstrip()
+    return element if text == element.text else element.model_copy(update={"text": text})
+
+
+def _told(warning: JobWarning) -> JobWarning:
+    return warning.model_copy(update={"detail": scrub(warning.detail)[:MAX_DETAIL_CHARS]})

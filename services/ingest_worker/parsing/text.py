@@ -1,0 +1,60 @@
+"""Plain text and its family (tables, logs, markup, source code read as text): paragraphs out."""
+
+import re
+from collections.abc import Iterator
+
+from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.encodings import decode
+from services.ingest_worker.parsing.scrub import scrub
+from shared.models import Element, ElementKind
+
+# A log or a table has no blank lines: it is cut before an element grows past this.
+MAX_CHARS = 4000
+# The next line's indentation is left alone.
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
+_SPACE = re.compile(r"\s")
+
+
+class TextParser:
+    """Reads text: the runs between blank lines are its elements."""
+
+    name = "text/1"
+
+    def __init__(self, kind: ElementKind, media_types: frozenset[str]) -> None:
+        """Take the kind of the elements and the media types this instance stands for."""
+        self._kind = kind
+        self.media_types = media_types
+
+    def plan(self, source: Source) -> int:
+        """Text is one page."""
+        del source
+        return 1
+
+    def parse(self, source: Source, pages: range | None) -> Parsed:
+        """Decode the file and cut it at blank lines."""
+        del pages
+        decoded = decode(source.path.read_bytes())
+        texts = (
+            piece
+            for paragraph in _BLANK_LINES.split(scrub(decoded.text))
+            for piece in pieces(paragraph)
+        )
+        elements = [Element(kind=self._kind, text=text) for text in texts]
+        return Parsed(elements, warnings=decoded.warnings)
+
+
+def pieces(text: str, size: int = MAX_CHARS) -> Iterator[str]:
+    """Cut a long paragraph at line ends, else at white space, after at most `size` characters.
+
+    A word that is longer stays whole.
+    """
+    start = 0
+    while len(text) - start > size:
+        cut = text.rfind("\n", start + 1, start + size) + 1
+        cut = cut or text.rfind(" ", start + 1, start + size) + 1
+        if not cut:
+            space = _SPACE.search(text, start + size)
+            cut = space.end() if space else len(text)
+        yield text[start:cut].rstrip()
+        start = cut
+    yield text[start:].rstrip()
