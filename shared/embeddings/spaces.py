@@ -19,7 +19,7 @@ LOCAL = EmbeddingSpace(
     special_tokens=2,
     query_prefix="Represent this sentence for searching relevant passages: ",
     tokenizer="bge",
-    floor=0.3,
+    floor=0.4,
 )
 OPENAI_SMALL = EmbeddingSpace(
     name="openai/text-embedding-3-small",
@@ -28,7 +28,7 @@ OPENAI_SMALL = EmbeddingSpace(
     dimensions=1536,
     window=8192,
     tokenizer="cl100k",
-    floor=0.3,
+    floor=0.4,
 )
 OPENAI_LARGE = OPENAI_SMALL.model_copy(
     update={
@@ -47,7 +47,7 @@ FAKE = EmbeddingSpace(
     dimensions=256,
     window=8192,
     tokenizer="bytes",
-    floor=0.3,
+    floor=0.4,
 )
 
 MAX_DIMENSIONS = 4096

@@ -1,0 +1,166 @@
+"""A provider that speaks OpenAI's API over real HTTP, and misbehaves as it is told.
+
+with start_provider() as provider:
+    provider.fail(429, times=2, retry_after_s=1)
+    …OpenAI(base_url=provider.url)…
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from tests.support.wire import serving
+
+KEY = "sk-test-0123456789abcdef"
+WINDOW_BYTES = 8192 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one coming request meets in place of an answer."""
+
+    status: int
+    code: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    hang_s: float = 0.0
+
+
+class Provider:
+    """The stand-in: its address, what it was asked, and what it is to do next."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.chat_text = "A canned answer [1]."
+        self.dimensions: int | None = None
+        self.requests: list[dict[str, Any]] = []
+        self._failures: deque[Failure] = deque()
+
+    def fail(
+        self,
+        status: int,
+        *,
+        times: int = 1,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Answer the next requests with an error."""
+        headers = () if retry_after_s is None else (("retry-after", f"{retry_after_s:g}"),)
+        self._failures.extend([Failure(status, code, headers)] * times)
+
+    def hang(self, seconds: float, *, times: int = 1) -> None:
+        """Let the next requests wait for so long."""
+        self._failures.extend([Failure(200, hang_s=seconds)] * times)
+
+    def behave(self) -> None:
+        """Forget what was told and asked."""
+        self._failures.clear()
+        self.requests.clear()
+        self.chat_text = "A canned answer [1]."
+        self.dimensions = None
+
+    def next_failure(self) -> Failure | None:
+        return self._failures.popleft() if self._failures else None
+
+
+@contextmanager
+def start_provider() -> Iterator[Provider]:
+    """Serve on a free port of the loopback until the block ends."""
+    provider = Provider()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_routes(app, provider)
+    with serving(app) as url:
+        provider.url = f"{url}/v1"
+        yield provider
+
+
+def _add_routes(app: FastAPI, provider: Provider) -> None:
+    @app.post("/v1/embeddings")
+    async def embeddings(request: Request) -> Response:
+        body = await request.json()
+        refused = await _received(provider, request, body)
+        return refused or _embeddings(provider, body)
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request) -> Response:
+        body = await request.json()
+        refused = await _received(provider, request, body)
+        return refused or _completion(provider, body)
+
+
+async def _received(provider: Provider, request: Request, body: Any) -> Response | None:
+    provider.requests.append(body)
+    if request.headers.get("authorization") != f"Bearer {KEY}":
+        return _error(401, "invalid_api_key", "Incorrect API key provided.")
+    failure = provider.next_failure()
+    if failure is None:
+        return None
+    await asyncio.sleep(failure.hang_s)
+    if failure.status == 200:
+        return None
+    return _error(failure.status, failure.code, "As told.", dict(failure.headers))
+
+
+def _embeddings(provider: Provider, body: dict[str, Any]) -> Response:
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    if any(not text for text in texts):
+        return _error(400, None, "Invalid 'input': input cannot be an empty string.")
+    if any(len(text.encode()) > WINDOW_BYTES for text in texts):
+        return _error(400, None, "This model's maximum context length is 8192 tokens.")
+    dimensions = provider.dimensions or body.get("dimensions") or 1536
+    rows = [_row(index, text, dimensions, body) for index, text in enumerate(texts)]
+    tokens = sum(len(text.split()) for text in texts)
+    # Reversed: the order of the answer is its `index`, not its place.
+    answer = {"object": "list", "data": rows[::-1], "model": body["model"]}
+    return JSONResponse(answer | {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+
+def _row(index: int, text: str, dimensions: int, body: dict[str, Any]) -> dict[str, Any]:
+    vector = _vector(text, dimensions)
+    encoded: Any = vector.tolist()
+    if body.get("encoding_format") == "base64":
+        encoded = base64.b64encode(vector.tobytes()).decode()
+    return {"object": "embedding", "index": index, "embedding": encoded}
+
+
+def _vector(text: str, dimensions: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    vector = np.zeros(dimensions, np.float32)
+    for word in text.lower().replace(".", " ").replace("?", " ").split():
+        hashed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
+        vector[hashed % dimensions] += 1
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def _completion(provider: Provider, body: dict[str, Any]) -> Response:
+    asked = sum(len(str(message["content"]).split()) for message in body["messages"])
+    said = len(provider.chat_text.split())
+    message = {"role": "assistant", "content": provider.chat_text}
+    return JSONResponse(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {
+                "prompt_tokens": asked,
+                "completion_tokens": said,
+                "total_tokens": asked + said,
+            },
+        }
+    )
+
+
+def _error(
+    status: int, code: str | None, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    problem = {"message": message, "type": "error", "param": None, "code": code}
+    return JSONResponse({"error": problem}, status_code=status, headers=headers)
