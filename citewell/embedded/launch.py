@@ -1,4 +1,4 @@
-"""Execs one part so that it dies with the stack: `launch.py SIGNAL PARENT USER COMMAND…`.
+"""Execs one part so that it dies with the stack: `launch.py SIGNAL PARENT NICE USER COMMAND…`.
 
 Run as a file under `python -I -S`: the standard library alone. SIGNAL comes to the part when
 PARENT ends in any way, even by kill -9; USER is `uid:gid` to become first, or `-` to stay.
@@ -34,8 +34,9 @@ def die_with_parent(signal_number: int, parent: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Become the command."""
-    signal_number, parent, user, *command = arguments
+    signal_number, parent, niceness, user, *command = arguments
     os.umask(0o077)
+    os.nice(int(niceness))
     if user != "-":
         drop_privileges(user)
     die_with_parent(int(signal_number), int(parent))

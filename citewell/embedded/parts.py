@@ -23,6 +23,10 @@ async def always_ready() -> bool:
     return True
 
 
+def nothing_to_do() -> None:
+    """Prepare nothing."""
+
+
 @dataclass(frozen=True)
 class User:
     """An account of this machine, by number."""
@@ -41,6 +45,9 @@ class Part:
         user: As root: who it runs as; None leaves it as it is.
         stop_signal: Asks it to end in good order; also sent when the stack itself is killed.
         ready: Tells whether it answers; errors count as no.
+        before_start: Clears away what a killed predecessor left; may take its time.
+        disposable: Folders it can do without, moved aside when it keeps dying at its start.
+        niceness: How far it stands back for the others (0 to 19).
         pass_fds: Open file descriptors it is handed.
     """
 
@@ -51,13 +58,17 @@ class Part:
     user: User | None = None
     stop_signal: Signals = SIGTERM
     ready: Callable[[], Awaitable[bool]] = always_ready
+    before_start: Callable[[], None] = nothing_to_do
+    disposable: tuple[Path, ...] = ()
+    niceness: int = 0
     pass_fds: tuple[int, ...] = ()
 
     def launch(self) -> list[str]:
         """Return the command that starts it bound to the life of this process."""
         user = f"{self.user.uid}:{self.user.gid}" if self.user else "-"
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
-        return [*launcher, str(int(self.stop_signal)), str(os.getpid()), user, *self.command]
+        numbers = [str(int(self.stop_signal)), str(os.getpid()), str(self.niceness)]
+        return [*launcher, *numbers, user, *self.command]
 
 
 def free_port() -> int:

@@ -18,6 +18,7 @@ from signal import SIGINT
 import psycopg
 
 from citewell.embedded.binaries import first_program, wheel_folder
+from citewell.embedded.leftovers import wait_for_end, working_in
 from citewell.embedded.parts import LOOPBACK, Part, User
 from citewell.embedded.settings import EmbeddedSettings
 from shared.errors import ConfigurationInvalid
@@ -30,6 +31,7 @@ COPIES = Path("/var/cache/citewell")
 # link for the folder itself, so the path above it (root's home, a 0700 temporary folder) need not
 # be open to the server's user.
 _DATA = Path("/proc/self/cwd")
+_KILLED_GRACE_S = 5.0
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
 _PASSWORDS_ONLY = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 _SERVER_OPTIONS = {
@@ -103,6 +105,7 @@ class Postgres:
             # Fast shutdown: SIGTERM would wait until every client has gone.
             stop_signal=SIGINT,
             ready=ready,
+            before_start=lambda: _clear_away_killed(folder),
         )
 
     def _data(self, folder: Path) -> Path:
@@ -242,6 +245,15 @@ def _open_to_all(folder: Path) -> None:
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+
+
+def _clear_away_killed(folder: Path) -> None:
+    """See a killed server's processes out, and remove the lock file that only it would remove.
+
+    Its number may by now be another process's, and Postgres would then refuse to start for ever.
+    """
+    wait_for_end(lambda: working_in(folder), _KILLED_GRACE_S)
+    (folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _first_sql(passwords: PostgresPasswords) -> str:
