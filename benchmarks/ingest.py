@@ -56,7 +56,8 @@ def main() -> int:
     ready = json.loads((options.data / "ready.json").read_text())
     files = sum(path.is_file() for path in options.folder.rglob("*"))
     before, start = cpu_by_part(ready["pids"]), time.monotonic()
-    command = [sys.executable, "-m", "citewell.cli", "ingest", str(options.folder)]
+    citewell = str(Path(sys.executable).with_name("citewell"))
+    command = [citewell, "ingest", str(options.folder)]
     command += [
         "--collection",
         options.collection,

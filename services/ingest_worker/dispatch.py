@@ -89,7 +89,7 @@ EMBED_MESSAGE = Message(EMBED_CHUNKS, EMBED_QUEUE, {}, "queued chunks", once=Tru
 def _parse_message(part: WaitingPart) -> Message:
     number = part.key.number
     label = f"{part.filename} part {number + 1} of {part.parts_total}"
-    arguments = {"version_id": str(part.key.version_id), "number": number}
+    arguments: dict[str, str | int] = {"version_id": str(part.key.version_id), "number": number}
     return Message(PARSE_PART, PARSE_QUEUE, arguments, label)
 
 

@@ -151,8 +151,8 @@ async def job_row(database: Database, job_id: UUID) -> dict[str, Any]:
 async def live_version(database: Database, document_id: UUID) -> int | None:
     """Read which version of a document queries see."""
     async with database.worker() as connection:
-        return (
-            await connection.execute(
-                select(documents.c.live_version).where(documents.c.id == document_id)
-            )
-        ).scalar_one()
+        result = await connection.execute(
+            select(documents.c.live_version).where(documents.c.id == document_id)
+        )
+        live: int | None = result.scalar_one()
+        return live

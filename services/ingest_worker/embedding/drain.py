@@ -50,7 +50,7 @@ class Report:
         """Join two reports."""
         return Report(self.chunks + other.chunks, self.documents | other.documents)
 
-    def __str__(self) -> str:
+    def summary(self) -> str:
         """Say it as Flower shows it."""
         return f"{self.chunks} chunks of {len(self.documents)} files"
 

@@ -1,7 +1,8 @@
 """A queued chunk and its vector become a point; a batch's cost is shared out among its jobs."""
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from shared.database.embed_queue import Paid, QueuedChunk
@@ -36,7 +37,7 @@ def point_of(chunk: QueuedChunk, vector: Sequence[float]) -> Point:
     )
 
 
-def shares(batch: Sequence[QueuedChunk], paid: Set[TextKey]) -> dict[UUID, Paid]:
+def shares(batch: Sequence[QueuedChunk], paid: AbstractSet[TextKey]) -> dict[UUID, Paid]:
     """Return what each job pays: its texts' tokens, a call if any was new, what was known.
 
     A text that stands twice in the batch is paid for by the chunk that comes first.
