@@ -1,1 +1,1 @@
-"""The query service: retrieval and cited answers; light, it never imports the ingestion libraries."""
+"""The query service: retrieval and cited answers; light: no Celery, no parsers."""

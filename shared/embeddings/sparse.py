@@ -18,8 +18,8 @@ from shared.vectors.base import SparseVector
 K1 = 1.2
 B = 0.75
 # The length a chunk is taken to have on average, in terms without stop words. A constant, because a
-# weight is stored once while a collection's true average moves. Measured on five sets: between 100
-# and 200 nDCG@10 changes by less than .005 (docs/decisions/0020-sparse-terms.md).
+# weight is stored once while a collection's true average moves. On five sets, anywhere from 80
+# to 200 nDCG@10 moves by less than .013 (docs/decisions/0020-sparse-terms.md).
 AVERAGE_TERMS = 128
 
 # Lucene's English list, and the words that ask: they say nothing of what is asked for.
@@ -36,7 +36,10 @@ STOP_WORDS = frozenset((_LUCENE + _ASKING).split())
 
 _WORD = re.compile(r"[^\W_]+")
 # Codes, versions, paths, addresses, decimals: `INV-2024-7`, `v1.2.3`, `max_retries`, `1,000`.
-_WHOLE = re.compile(r"[^\W_]+(?:(?:[-./_:@+]+|(?<=\d),(?=\d))[^\W_]+)+|\b[a-z](?:\+\+|#)")
+# From a word's first letter only, and never giving letters back: else each letter is tried anew.
+_WHOLE = re.compile(
+    r"(?<![^\W_])(?:[^\W_]++(?:(?:[-./_:@+]++|(?<=\d),(?=\d))[^\W_]++)++|[a-z](?:\+\+|#))"
+)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 _of_thread = threading.local()

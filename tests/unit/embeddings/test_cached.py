@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from typing_extensions import override
 
 from shared.embeddings.base import Embedded, Vectors
 from shared.embeddings.cached import CachedEmbedder
@@ -16,6 +17,7 @@ class SlowEmbedder(HashingEmbedder):
         super().__init__(FAKE)
         self.go = asyncio.Event()
 
+    @override
     async def embed_query(self, text: str) -> Vectors:
         self.calls += 1
         await self.go.wait()

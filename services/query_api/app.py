@@ -1,0 +1,62 @@
+"""The query service's door: `uvicorn services.query_api.app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.query_api.context import build_context
+from services.query_api.routers import query, search
+from shared.settings import Settings, read_settings
+from shared.telemetry.logs import set_up_logs
+from shared.web.app import build_app
+from shared.web.health import Check, health_router
+
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the app; without settings it reads the environment when it starts, not before.
+
+    Raises:
+        ConfigurationInvalid: (when it starts) a setting is missing, such as CITEWELL_AUTH_SECRET.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        known = settings or read_settings()
+        set_up_logs(known.log, service="query")
+        app.state.context = context = build_context(known)
+        app.state.authenticator = context.authenticator
+        try:
+            yield
+        finally:
+            await context.aclose()
+
+    app = build_app(
+        service="query",
+        title="Citewell query",
+        description="Search, and answers with sources.",
+        version=VERSION,
+        tags=[
+            {"name": "search", "description": "Passages."},
+            {"name": "query", "description": "Answers with sources."},
+            {"name": "operations", "description": "Health and metrics."},
+        ],
+        lifespan=lifespan,
+    )
+    app.include_router(search.router)
+    app.include_router(query.router)
+    app.include_router(health_router(lambda: _checks(app)))
+    return app
+
+
+def _checks(app: FastAPI) -> list[Check]:
+    context = app.state.context
+    return [
+        Check("postgres", context.database.ping),
+        Check("qdrant", context.vectors.ping),
+    ]
+
+
+app = create_app()

@@ -1,0 +1,1 @@
+"""Models that write answers: port, OpenAI adapter, scripted double."""

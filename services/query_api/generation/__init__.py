@@ -1,0 +1,1 @@
+"""From live hits to a cited answer: prompt, model or extract, markers, quotes, abstention."""

@@ -1,0 +1,59 @@
+"""The values of an answer: what is asked, what is answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from services.query_api.generation.passages import Claim
+
+EXTRACTIVE = "extractive"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; None leaves a choice to the configuration.
+
+    `score_threshold` None means the floor of the collection's space. `model` may be `extractive`.
+    """
+
+    answer_id: UUID
+    tenant_id: str
+    text: str
+    collection: str = "default"
+    context_limit: int = 5
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    score_threshold: float | None = None
+    temperature: float | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the provider counted."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or the honest word that there is none (`abstained`).
+
+    `best_score` is the relevance of the best hit, None if there was no hit at all. `fallback`
+    says what wrote the answer in the place of a model.
+    """
+
+    answer_id: UUID
+    text: str
+    model: str
+    prompt_version: str
+    sources: Sequence[str] = ()
+    claims: Sequence[Claim] = ()
+    confidence: float = 0.0
+    abstained: bool = False
+    best_score: float | None = None
+    fallback: str | None = None
+    degraded: Sequence[str] = ()
+    usage: Usage = Usage()
+    timings: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,86 @@
+"""Candidates of the vector store, less what no query may see; asked again when that is much."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from services.query_api.retrieval.stopwatch import Stopwatch
+from shared.database.engine import Database
+from shared.database.live_chunks import LiveChunk, LiveChunks
+from shared.vectors.base import Candidate, Candidates, VectorQuery, VectorStore
+
+MAX_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The candidates that are live, best first, and their chunks.
+
+    Not `complete`: so much was dropped in every round that live chunks may have been missed.
+    """
+
+    dense: Sequence[Candidate] = ()
+    sparse: Sequence[Candidate] = ()
+    chunks: Mapping[UUID, LiveChunk] = field(default_factory=dict)
+    complete: bool = True
+
+
+class LiveSearch:
+    """Searches the store and lets Postgres decide what counts."""
+
+    def __init__(self, *, database: Database, vectors: VectorStore) -> None:
+        """Take the two stores."""
+        self._database = database
+        self._vectors = vectors
+
+    async def find(
+        self, index_id: UUID, query: VectorQuery, *, wanted: int, watch: Stopwatch
+    ) -> Live:
+        """Return the live candidates; up to three rounds while fewer than `wanted` are left.
+
+        Each further round leaves out the versions that fell and looks twice as deep.
+
+        Raises:
+            VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
+        """
+        live = Live()
+        for _ in range(MAX_ROUNDS):
+            with watch.stage("search"):
+                found = await self._vectors.search(index_id, query)
+            with watch.stage("live"):
+                live, dead = await self._drop_dead(index_id, query.tenant_id, found)
+            fell = len(_ids(found)) - len(live.chunks)
+            if not fell or len(live.chunks) >= wanted or _is_all(found, query.depth):
+                return live
+            query = replace(
+                query,
+                depth=query.depth * 2,
+                excluded_versions=[*query.excluded_versions, *sorted(dead)],
+            )
+        return replace(live, complete=False)
+
+    async def _drop_dead(
+        self, index_id: UUID, tenant_id: str, found: Candidates
+    ) -> tuple[Live, set[UUID]]:
+        ids = _ids(found)
+        async with self._database.tenant(tenant_id) as connection:
+            repository = LiveChunks(connection)
+            chunks = await repository.read(index_id, list(ids))
+            # A point can outlive its chunk in a version that is live: only dead ones are left out.
+            fallen = {version for id_, version in ids.items() if id_ not in chunks}
+            dead = await repository.dead_versions(list(fallen)) if fallen else set()
+        live = Live(
+            dense=[one for one in found.dense if one.chunk_id in chunks],
+            sparse=[one for one in found.sparse if one.chunk_id in chunks],
+            chunks=chunks,
+        )
+        return live, dead
+
+
+def _ids(found: Candidates) -> dict[UUID, UUID]:
+    return {one.chunk_id: one.version_id for one in (*found.dense, *found.sparse)}
+
+
+def _is_all(found: Candidates, depth: int) -> bool:
+    """Tell whether the store has nothing further: every list ended before its depth."""
+    return len(found.dense) < depth and len(found.sparse) < depth

@@ -1,0 +1,40 @@
+"""Live candidates become hits: fused, scored, cut at the threshold and the limit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from uuid import UUID
+
+from services.query_api.retrieval.fusion import fuse
+from services.query_api.retrieval.hits import Hit, Scores, SearchQuery
+from services.query_api.retrieval.live import Live
+from services.query_api.retrieval.relevance import Relevance
+from shared.models import EmbeddingSpace
+from shared.vectors.base import Candidate
+
+
+def rank(query: SearchQuery, live: Live, space: EmbeddingSpace) -> list[Hit]:
+    """Return the best hits in fused order."""
+    return list(islice(_above_threshold(query, live, space), query.limit))
+
+
+def _above_threshold(query: SearchQuery, live: Live, space: EmbeddingSpace) -> Iterator[Hit]:
+    # Relevance reads the text, so it is computed for no more hits than are asked for.
+    dense, sparse = _scores(live.dense), _scores(live.sparse)
+    relevance = Relevance(query.text, space)
+    for chunk_id, fused in fuse(list(dense), list(sparse)).items():
+        chunk = live.chunks[chunk_id]
+        score = relevance.of(chunk.text, _cosine(chunk_id, dense))
+        if query.score_threshold is None or score >= query.score_threshold:
+            scores = Scores(dense.get(chunk_id), sparse.get(chunk_id), fused)
+            yield Hit(chunk, query.collection, round(score, 4), scores)
+
+
+def _scores(candidates: Sequence[Candidate]) -> dict[UUID, float]:
+    return {one.chunk_id: one.score for one in candidates}
+
+
+def _cosine(chunk_id: UUID, dense: Mapping[UUID, float]) -> float | None:
+    """Return a hit's cosine, or its upper bound: the least of a list that does not hold it."""
+    if not dense:
+        return None
+    return dense.get(chunk_id, min(dense.values()))

@@ -1,0 +1,137 @@
+"""The search use case: a question in one collection, its live hits out."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from prometheus_client import Counter
+
+from services.query_api.retrieval.hits import Degradation, Found, SearchQuery
+from services.query_api.retrieval.live import LiveSearch
+from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.stopwatch import Stopwatch
+from shared.database.engine import Database
+from shared.database.live_chunks import ActiveIndex, LiveChunks
+from shared.embeddings.base import Embedder, EmbeddingTimedOut
+from shared.embeddings.spaces import embedding_space
+from shared.embeddings.sparse import query_terms
+from shared.errors import CitewellError, NotFound
+from shared.vectors.base import SparseVector, VectorQuery, VectorStore
+
+DEFAULT_COLLECTION = "default"
+# A question's vector takes 5 ms here and 300 ms from a provider; later than this, words must do.
+EMBED_TIMEOUT_S = 5.0
+
+SEARCHES_DEGRADED = Counter(
+    "citewell_searches_degraded", "Searches that had to do without something.", ("what",)
+)
+
+logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.search")
+
+
+class Retriever:
+    """Searches collections."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        vectors: VectorStore,
+        embedder_of: Callable[[str], Embedder],
+        depth: int,
+        embed_timeout_s: float = EMBED_TIMEOUT_S,
+    ) -> None:
+        """Take the stores, a way to a space's embedder, and the candidates asked of each list."""
+        self._database = database
+        self._live = LiveSearch(database=database, vectors=vectors)
+        self._embedder_of = embedder_of
+        self._depth = depth
+        self._embed_timeout_s = embed_timeout_s
+
+    async def search(self, query: SearchQuery) -> Found:
+        """Return the live hits of a query, best first.
+
+        Without its embedder a hybrid search goes on with words alone and says so.
+
+        Raises:
+            NotFound: the tenant has no such collection.
+            InvalidInput: a filter is not valid.
+            EmbeddingUnavailable: a dense search cannot be embedded.
+            VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
+        """
+        watch = Stopwatch()
+        with watch.stage("collection"):
+            index = await self._active_index(query)
+        if index is None or not index.ready:
+            return Found((), floor=0.0, timings=watch.milliseconds())
+        with watch.stage("embed"):
+            asked, degraded = await self._vectors_of(query, index)
+        if asked is None:
+            return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
+        live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
+        with watch.stage("rank"):
+            space = embedding_space(index.space)
+            hits = rank(query, live, space)
+        degraded = (
+            *degraded,
+            *(() if live.complete else ("incomplete",)),
+            *(("rerank",) if query.rerank else ()),
+        )
+        for what in degraded:
+            SEARCHES_DEGRADED.labels(what).inc()
+        return Found(hits, space.floor, degraded, watch.milliseconds())
+
+    async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
+        async with self._database.tenant(query.tenant_id) as connection:
+            index = await LiveChunks(connection).active_index(query.collection)
+        # Every tenant has `default` from the start; its row comes with the first upload.
+        if index is None and query.collection != DEFAULT_COLLECTION:
+            raise NotFound(f"There is no collection `{query.collection}`.")
+        return index
+
+    async def _vectors_of(
+        self, query: SearchQuery, index: ActiveIndex
+    ) -> tuple[VectorQuery | None, tuple[Degradation, ...]]:
+        sparse = _sparse(query)
+        dense, degraded = await self._dense(query, index)
+        if dense is None and sparse is None:
+            return None, degraded
+        asked = VectorQuery(
+            tenant_id=query.tenant_id,
+            depth=max(self._depth, query.limit),
+            dense=dense,
+            sparse=sparse,
+            filters=query.filters,
+        )
+        return asked, degraded
+
+    async def _dense(
+        self, query: SearchQuery, index: ActiveIndex
+    ) -> tuple[Sequence[float] | None, tuple[Degradation, ...]]:
+        if query.mode == "sparse":
+            return None, ()
+        try:
+            return await self._embed(query.text, index.space), ()
+        except CitewellError as error:
+            if query.mode == "dense":
+                raise
+            logger.warning("embedder_down", space=index.space, code=error.code, why=error.detail)
+            return None, ("embedder",)
+
+    async def _embed(self, text: str, space: str) -> Sequence[float]:
+        try:
+            async with asyncio.timeout(self._embed_timeout_s):
+                vector = await self._embedder_of(space).embed_query(text)
+        except TimeoutError as error:
+            raise EmbeddingTimedOut(
+                f"The question had no vector within {self._embed_timeout_s:g} s."
+            ) from error
+        numbers: list[float] = vector.tolist()
+        return numbers
+
+
+def _sparse(query: SearchQuery) -> SparseVector | None:
+    if query.mode == "dense":
+        return None
+    terms = query_terms(query.text)
+    return terms if terms.indices else None

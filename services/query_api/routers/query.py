@@ -1,0 +1,103 @@
+"""`POST /v1/query`, whole or as server-sent events."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import structlog
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from services.query_api.generation.answering import Answerer
+from services.query_api.generation.answers import Answer, Question
+from services.query_api.generation.prompt import VERSION
+from services.query_api.retrieval.hits import Found
+from services.query_api.retrieval.stopwatch import Stopwatch
+from services.query_api.routers import sse
+from services.query_api.routers.context import Asker, Context
+from services.query_api.schemas import QueryRequest, QueryResponse
+from shared.auth.principal import Principal
+from shared.identity import new_id
+from shared.problems import problem_of
+from shared.web.problems import documented
+
+router = APIRouter(tags=["query"])
+logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.query")
+
+# A token of the stream is a word with the white space behind it.
+_TOKEN = re.compile(r"\s*\S+\s*")
+_DONE_FIELDS = {
+    *("answer", "confidence", "abstained", "best_score", "fallback", "degraded"),
+    *("model", "sources", "usage", "timings"),
+}
+
+
+@router.post(
+    "/v1/query",
+    summary="Ask a question",
+    response_model=QueryResponse,
+    response_model_exclude_none=True,
+    responses=documented(401, 403, 404, 422, 502, 503, 504),
+)
+async def query(
+    body: QueryRequest, caller: Asker, context: Context
+) -> QueryResponse | StreamingResponse:
+    """Answer from a collection's passages, each statement with its source.
+
+    With `stream` the answer comes as events: `meta`, `token`s, `citation`s, then one `done` or
+    `error`. What fails before the first event is a problem with its own status.
+    """
+    question, watch = _question(body, caller), Stopwatch()
+    found = await context.answerer.retrieve(question)
+    if body.stream:
+        events = _events(context.answerer, question, found, watch)
+        return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+    return QueryResponse.of(await context.answerer.write(question, found, watch))
+
+
+async def _events(
+    answerer: Answerer, question: Question, found: Found, watch: Stopwatch
+) -> AsyncIterator[str]:
+    yield sse.event(
+        "meta",
+        {
+            "answer_id": question.answer_id,
+            "model": answerer.model_of(question),
+            "prompt_version": VERSION,
+        },
+    )
+    work = asyncio.create_task(answerer.write(question, found, watch))
+    async for comment in sse.comments_until(work):
+        yield comment
+    try:
+        answer = work.result()
+    except Exception as error:
+        logger.exception("stream_failed", error=type(error).__name__)
+        yield sse.event("error", problem_of(error).model_dump(mode="json", exclude_none=True))
+        return
+    for one in _answer_events(answer):
+        yield one
+
+
+def _answer_events(answer: Answer) -> list[str]:
+    response = QueryResponse.of(answer)
+    whole = response.model_dump(mode="json", exclude_none=True)
+    return [
+        *(sse.event("token", {"text": token}) for token in _TOKEN.findall(answer.text)),
+        *(sse.event("citation", citation) for citation in whole["citations"]),
+        sse.event("done", {key: whole[key] for key in whole if key in _DONE_FIELDS}),
+    ]
+
+
+def _question(body: QueryRequest, caller: Principal) -> Question:
+    return Question(
+        answer_id=new_id(),
+        tenant_id=caller.tenant_id,
+        text=body.question,
+        collection=body.collection,
+        context_limit=body.context_limit,
+        filters=body.filters,
+        score_threshold=body.score_threshold,
+        temperature=body.temperature,
+        model=body.model,
+    )

@@ -1,0 +1,33 @@
+"""`POST /v1/search`."""
+
+from fastapi import APIRouter
+
+from services.query_api.retrieval.hits import SearchQuery
+from services.query_api.routers.context import Asker, Context
+from services.query_api.schemas import SearchRequest, SearchResponse
+from shared.web.problems import documented
+
+router = APIRouter(tags=["search"])
+
+
+@router.post(
+    "/v1/search",
+    summary="Find passages",
+    response_model_exclude_unset=True,
+    responses=documented(401, 403, 404, 422, 502, 503, 504),
+)
+async def search(body: SearchRequest, caller: Asker, context: Context) -> SearchResponse:
+    """Return the live chunks of a collection that fit a query best."""
+    found = await context.retriever.search(
+        SearchQuery(
+            tenant_id=caller.tenant_id,
+            text=body.query,
+            collection=body.collection,
+            limit=body.limit,
+            mode=body.mode,
+            filters=body.filters,
+            score_threshold=body.score_threshold,
+            rerank=body.rerank,
+        )
+    )
+    return SearchResponse.of(found)

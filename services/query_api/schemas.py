@@ -1,0 +1,204 @@
+"""The wire models of the query service: what DESIGN calls its contract, to the letter."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.query_api.generation.answers import Answer
+from services.query_api.generation.passages import Claim
+from services.query_api.retrieval.hits import Found, Hit
+
+Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Request(BaseModel):
+    """A request body; a field it does not know is an error, not a wish ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SearchRequest(Request):
+    """A search of one collection."""
+
+    query: Text1000 = Field(description="What to look for.", examples=["parental leave"])
+    collection: CollectionName = "default"
+    limit: int = Field(default=10, ge=1, le=100, description="Most hits.")
+    mode: Literal["hybrid", "dense", "sparse"] = "hybrid"
+    filters: dict[str, Any] = Field(
+        default_factory=dict, description='Such as `{"year": {"gte": 2020}}`.'
+    )
+    score_threshold: Fraction | None = Field(
+        default=None, description="Leave out hits of a lower score."
+    )
+    rerank: bool = Field(default=False, description="Reorder the best hits with a cross-encoder.")
+
+
+class ScoresResponse(BaseModel):
+    """The scores a hit came from; null where a list did not hold it."""
+
+    dense: float | None = Field(description="Cosine similarity of the vectors.")
+    sparse: float | None = Field(description="BM25.")
+    fused: float | None = Field(description="Reciprocal rank fusion; hits are in its order.")
+    rerank: float | None
+
+
+class HitResponse(BaseModel):
+    """A chunk that was found."""
+
+    chunk_id: UUID
+    document_id: UUID
+    version: int
+    ordinal: int
+    collection: str
+    filename: str
+    attributes: dict[str, Any]
+    page_start: int
+    page_end: int
+    section: list[str]
+    text: str
+    score: float = Field(description="Relevance in [0, 1].")
+    scores: ScoresResponse
+
+    @classmethod
+    def of(cls, hit: Hit) -> "HitResponse":
+        """Put a hit into its wire form."""
+        chunk = hit.chunk
+        return cls(
+            chunk_id=chunk.id,
+            document_id=chunk.document_id,
+            version=chunk.version,
+            ordinal=chunk.ordinal,
+            collection=hit.collection,
+            filename=chunk.filename,
+            attributes=dict(chunk.attributes),
+            page_start=chunk.page_start,
+            page_end=chunk.page_end,
+            section=list(chunk.section),
+            text=chunk.text,
+            score=hit.score,
+            scores=ScoresResponse(
+                dense=hit.scores.dense,
+                sparse=hit.scores.sparse,
+                fused=hit.scores.fused,
+                rerank=hit.scores.rerank,
+            ),
+        )
+
+
+class SearchResponse(BaseModel):
+    """What a search found, best first."""
+
+    hits: list[HitResponse]
+    degraded: list[str] | None = Field(
+        default=None, description="What it had to do without: embedder, incomplete, rerank."
+    )
+    timings: dict[str, float] = Field(description="Milliseconds by stage.")
+
+    @classmethod
+    def of(cls, found: Found) -> "SearchResponse":
+        """Put what was found into its wire form."""
+        response = cls(
+            hits=[HitResponse.of(hit) for hit in found.hits], timings=dict(found.timings)
+        )
+        # Set only where there is something to tell: what is not set is not sent.
+        if found.degraded:
+            response.degraded = list(found.degraded)
+        return response
+
+
+class QueryRequest(Request):
+    """A question to one collection."""
+
+    question: Text1000 = Field(examples=["How many weeks of parental leave are there?"])
+    context_limit: int = Field(default=5, ge=1, le=20, description="Most passages to answer from.")
+    collection: CollectionName = "default"
+    filters: dict[str, Any] = Field(default_factory=dict)
+    score_threshold: Fraction | None = Field(
+        default=None, description="Least relevance of a passage; the space's floor when null."
+    )
+    temperature: Fraction | None = Field(default=None, description="0.1 when null.")
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, description="A model of the provider, or `extractive`."
+    )
+    stream: bool = Field(default=False, description="Answer as server-sent events.")
+
+
+class CitationResponse(BaseModel):
+    """A pointer from the answer to the words it rests on."""
+
+    marker: str = Field(description="As it stands in the answer.")
+    document_id: UUID
+    filename: str
+    page: int
+    section: list[str]
+    quote: str = Field(description="An exact span of the chunk's text.")
+    chunk_id: UUID
+    score: float
+
+    @classmethod
+    def of(cls, claim: Claim) -> "CitationResponse":
+        """Put a claim into its wire form."""
+        chunk = claim.passage.hit.chunk
+        return cls(
+            marker=claim.passage.source,
+            document_id=chunk.document_id,
+            filename=chunk.filename,
+            page=chunk.page_start,
+            section=list(chunk.section),
+            quote=claim.quote,
+            chunk_id=chunk.id,
+            score=claim.passage.hit.score,
+        )
+
+
+class UsageResponse(BaseModel):
+    """Tokens the provider counted; zero where none was asked."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class QueryResponse(BaseModel):
+    """An answer with its citations, or an honest abstention."""
+
+    answer_id: UUID
+    answer: str
+    sources: list[str] = Field(examples=[["[Source: handbook.pdf, page 12]"]])
+    confidence: Fraction
+    citations: list[CitationResponse]
+    abstained: bool
+    best_score: float | None = Field(default=None, description="Relevance of the best hit.")
+    fallback: str | None = Field(default=None, description="What answered in a model's place.")
+    degraded: list[str] | None = None
+    model: str
+    prompt_version: str
+    usage: UsageResponse
+    timings: dict[str, float]
+
+    @classmethod
+    def of(cls, answer: Answer) -> "QueryResponse":
+        """Put an answer into its wire form."""
+        usage = answer.usage
+        return cls(
+            answer_id=answer.answer_id,
+            answer=answer.text,
+            sources=list(answer.sources),
+            confidence=answer.confidence,
+            citations=[CitationResponse.of(claim) for claim in answer.claims],
+            abstained=answer.abstained,
+            best_score=answer.best_score,
+            fallback=answer.fallback,
+            degraded=list(answer.degraded) or None,
+            model=answer.model,
+            prompt_version=answer.prompt_version,
+            usage=UsageResponse(
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                total_tokens=usage.prompt_tokens + usage.completion_tokens,
+            ),
+            timings=dict(answer.timings),
+        )

@@ -1,0 +1,86 @@
+"""What a query may see: the index that answers for a collection, and the chunks that are live.
+
+Visibility is decided here and nowhere else, in the statement that reads the text: what a search
+brought back counts only while its version is the document's live one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ACTIVE = text("""
+SELECT i.id, i.space, i.ready
+FROM collections c JOIN indexes i ON i.id = c.active_index
+WHERE c.name = :name AND c.deleted_at IS NULL
+""")
+
+LIVE = text("""
+SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
+       c.page_start, c.page_end, c.section, d.name AS filename, d.attributes
+FROM chunks c
+JOIN versions v ON v.id = c.version_id
+JOIN documents d ON d.id = c.document_id
+WHERE c.id = ANY(:ids) AND c.index_id = :index_id
+  AND d.deleted_at IS NULL AND v.number = d.live_version
+""")
+
+LIVE_VERSIONS = text("""
+SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
+WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveIndex:
+    """The index that answers for a collection; until it is `ready` it holds nothing."""
+
+    id: UUID
+    space: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChunk:
+    """A chunk that may be shown, with what is needed to cite it."""
+
+    id: UUID
+    document_id: UUID
+    version_id: UUID
+    version: int
+    ordinal: int
+    text: str
+    page_start: int
+    page_end: int
+    section: Sequence[str]
+    filename: str
+    attributes: Mapping[str, Any]
+
+
+class LiveChunks:
+    """The query side's reads, inside a tenant's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def active_index(self, collection: str) -> ActiveIndex | None:
+        """Return the index that answers for a collection, or None if there is no such."""
+        result = await self._connection.execute(ACTIVE, {"name": collection})
+        row = result.mappings().one_or_none()
+        return ActiveIndex(**row) if row else None
+
+    async def read(self, index_id: UUID, ids: Sequence[UUID]) -> dict[UUID, LiveChunk]:
+        """Return those of these chunks that are live in this statement's snapshot."""
+        if not ids:
+            return {}
+        result = await self._connection.execute(LIVE, {"index_id": index_id, "ids": list(ids)})
+        return {row["id"]: LiveChunk(**row) for row in result.mappings()}
+
+    async def dead_versions(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of these versions that no query may see, or that are gone."""
+        result = await self._connection.execute(LIVE_VERSIONS, {"ids": list(ids)})
+        return set(ids) - set(result.scalars())
