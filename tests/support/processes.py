@@ -13,6 +13,12 @@ from citewell.embedded.parts import Part
 
 READY_S = 30.0
 STOP_S = 20.0
+NOBODY = 65534
+# An ordinary user who may read this checkout and its interpreter wherever they are.
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
 
 
 @contextmanager
