@@ -20,9 +20,13 @@ MIN_OUTLINE = 3
 DEFAULT_STEP, NEW_BLOCK_STEP = 1.35, 1.25
 # A line that ends this near to its block's right edge goes on in the next.
 FULL_LINE = 0.85
+# A page with less on it has nothing to tell its number from.
+MIN_LINES = 3
+MAX_FRONT_MATTER = 60
 MAX_COORDINATE = 100_000.0
 
 _MARKS = re.compile(r"[\W_]+")
+_PAGE_NUMBER = re.compile(r"\W*(?:(?:page\s*)?(\d{1,5})|[ivxl]{1,8})\W*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?:;…][\W_]*\Z")
 
 
@@ -94,6 +98,7 @@ def body_height(lines: Iterable[Line]) -> float:
 
 def page_elements(lines: list[Line], page: int, profile: Profile) -> list[Element]:
     """Return the elements of one page."""
+    lines = _without_number(lines, page)
     step = _usual_step(lines)
     blocks: list[list[Line]] = []
     for line in lines:
@@ -103,6 +108,26 @@ def page_elements(lines: list[Line], page: int, profile: Profile) -> list[Elemen
         else:
             blocks.append([line])
     return [_element(block, page) for block in blocks]
+
+
+def _without_number(lines: list[Line], page: int) -> list[Line]:
+    """Leave out the page's own number, drawn first or last at its head or foot."""
+    if len(lines) < MIN_LINES:
+        return lines
+    top, bottom = min(line.top for line in lines), max(line.bottom for line in lines)
+    if _is_number(lines[0], page) and (lines[0].top == top or lines[0].bottom == bottom):
+        return lines[1:]
+    if _is_number(lines[-1], page) and (lines[-1].top == top or lines[-1].bottom == bottom):
+        return lines[:-1]
+    return lines
+
+
+def _is_number(line: Line, page: int) -> bool:
+    found = _PAGE_NUMBER.fullmatch(line.text)
+    if found is None:
+        return False
+    # Front matter is counted apart, so a page's number is at most a little below its place.
+    return found[1] is None or page - MAX_FRONT_MATTER <= int(found[1]) <= page + 1
 
 
 def _usual_step(lines: list[Line]) -> float:

@@ -1,0 +1,1 @@
+"""Elements in, chunks out: sections first, sentences and rows inside, sizes in a space's tokens."""

@@ -1,0 +1,43 @@
+"""How large chunks are in a space: the rule of DESIGN 4 in one place."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from shared.models import EmbeddingSpace
+from shared.tokens import build_tokenizer
+
+MAX_TOKENS = 1000
+OVERLAP_TOKENS = (50, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSizes:
+    """Bounds of a chunk in the space's own tokens.
+
+    No chunk has more than `max_tokens`; a section that is cut gives chunks of at least
+    `min_tokens`, each beginning with the last `overlap_min` to `overlap_max` tokens of the one
+    before.
+    """
+
+    max_tokens: int
+    min_tokens: int
+    overlap_min: int
+    overlap_max: int
+
+    @classmethod
+    def of(cls, max_tokens: int) -> Self:
+        """Derive the other bounds from the largest size; small windows overlap less."""
+        low, high = OVERLAP_TOKENS
+        return cls(
+            max_tokens=max_tokens,
+            min_tokens=max_tokens // 2,
+            overlap_min=min(low, max_tokens // 10),
+            overlap_max=min(high, max_tokens // 5),
+        )
+
+    @classmethod
+    def for_space(cls, space: EmbeddingSpace) -> Self:
+        """Return the sizes that fit a space's window, special tokens and prefix taken off."""
+        prefix = space.document_prefix
+        prefixed = build_tokenizer(space).count(prefix) if prefix else 0
+        return cls.of(min(MAX_TOKENS, space.window - space.special_tokens - prefixed))
