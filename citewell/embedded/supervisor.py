@@ -7,6 +7,7 @@ between attempts grows without bound, and it would be one more process that must
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -194,7 +195,8 @@ class _Keeper:
     def _move_state_aside(self) -> None:
         for folder in self.part.disposable:
             if folder.exists():
-                aside = folder.with_name(f"{folder.name}.broken-{int(time.time())}")
+                aside = folder.with_name(f"{folder.name}.broken")
+                shutil.rmtree(aside, ignore_errors=True)
                 folder.rename(aside)
                 self.log.note(f"keeps dying: moved {folder} to {aside}")
 

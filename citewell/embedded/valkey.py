@@ -61,6 +61,8 @@ def valkey_part(program: Path, folder: Path, port: int, password: str) -> Part:
         folder=folder,
         environment={"LANG": "C", "PATH": "/usr/bin:/bin"},
         ready=ready,
+        # Transport alone: a damaged file costs less than a broker that never starts.
+        disposable=(folder / "appendonlydir",),
     )
 
 
