@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from citewell.embedded.data_folder import DataFolder, Secrets
 from citewell.embedded.parts import LOOPBACK, Part, free_port
@@ -24,15 +23,6 @@ class Ports:
     qdrant: int = 0
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Where the three servers are."""
-
-    database_url: str
-    redis_url: str
-    qdrant_url: str
-
-
 class ServerParts:
     """Decides for each server: the one that was given, or one of our own."""
 
@@ -44,37 +34,43 @@ class ServerParts:
         self._inherited = inherited
         self._settings = EmbeddedSettings()
 
-    def build(self, ports: Ports) -> Servers:
-        """Return every server's URL; `parts` then holds those that are ours to run.
+    def build(self, ports: Ports) -> dict[str, str]:
+        """Return the settings that lead the services to the servers.
+
+        `parts` then holds the servers that are ours to run.
 
         Raises:
             ConfigurationInvalid: a server has no programs here, or its data do not fit them.
         """
-        return Servers(
-            database_url=self._given("DATABASE") or self._postgres(ports.postgres or free_port()),
-            redis_url=self._given("REDIS") or self._valkey(ports.valkey or free_port()),
-            qdrant_url=self._given("QDRANT") or self._qdrant(ports.qdrant or free_port()),
-        )
+        return {
+            **(self._given("DATABASE") or self._postgres(ports.postgres or free_port())),
+            **(self._given("REDIS") or self._valkey(ports.valkey or free_port())),
+            **(self._given("QDRANT") or self._qdrant(ports.qdrant or free_port())),
+        }
 
-    def _given(self, server: str) -> str:
-        return self._inherited.get(f"CITEWELL_{server}_URL", "")
+    def _given(self, server: str) -> dict[str, str]:
+        """Return the setting that names another server, if there is one."""
+        name = f"CITEWELL_{server}_URL"
+        return {name: self._inherited[name]} if self._inherited.get(name) else {}
 
-    def _postgres(self, port: int) -> str:
+    def _postgres(self, port: int) -> dict[str, str]:
         postgres = find_postgres(self._settings)
         data = self._folder.path / "postgres"
         password = self._secrets.postgres
         postgres.create(data, PostgresPasswords(self._secrets.postgres_superuser, password))
         self.parts.append(postgres.part(data, port, password))
-        return postgres_url(port, password)
+        url = postgres_url(port, password)
+        return {"CITEWELL_DATABASE_URL": url, "CITEWELL_DATABASE_DIRECT_URL": url}
 
-    def _valkey(self, port: int) -> str:
+    def _valkey(self, port: int) -> dict[str, str]:
         password = self._secrets.valkey
         program = find_valkey(self._settings)
         self.parts.append(valkey_part(program, self._folder.sub("valkey"), port, password))
-        return valkey_url(port, password)
+        return {"CITEWELL_REDIS_URL": valkey_url(port, password)}
 
-    def _qdrant(self, port: int) -> str:
-        data: Path = self._folder.sub("qdrant")
+    def _qdrant(self, port: int) -> dict[str, str]:
+        data = self._folder.sub("qdrant")
+        key = {"CITEWELL_QDRANT_API_KEY": self._secrets.qdrant}
         self.parts.append(
             Part(
                 name="qdrant",
@@ -83,8 +79,8 @@ class ServerParts:
                     *("--data", str(data), "--port", str(port)),
                 ),
                 folder=self._folder.path,
-                environment={**self._inherited, "CITEWELL_QDRANT_API_KEY": self._secrets.qdrant},
+                environment={**self._inherited, **key},
                 ready=http_answers((LOOPBACK, port), "/readyz"),
             )
         )
-        return f"http://{LOOPBACK}:{port}"
+        return {"CITEWELL_QDRANT_URL": f"http://{LOOPBACK}:{port}", **key}

@@ -11,7 +11,6 @@ from citewell.embedded.data_folder import DataFolder, Secrets
 from citewell.embedded.part_logs import PartLog
 from citewell.embedded.parts import LOOPBACK, Part
 from citewell.embedded.probes import http_answers, log_says
-from citewell.embedded.servers import Servers
 
 CELERY_APP = "services.ingest_worker.celery_app"
 FLOWER_USER = "citewell"
@@ -38,15 +37,14 @@ def service_environment(
     inherited: Mapping[str, str],
     folder: DataFolder,
     secrets: Secrets,
-    servers: Servers,
+    servers: Mapping[str, str],
     parse_processes: int,
 ) -> dict[str, str]:
-    """Return the services' environment: what was set by hand wins, servers' URLs aside."""
+    """Return the services' environment; what was set by hand wins, except over `servers`."""
     defaults = {
         **_QUIET_THREADS,
         "CITEWELL_AUTH_SECRET": secrets.auth_secret,
         "CITEWELL_AUTH_BOOTSTRAP_KEY": secrets.api_key,
-        "CITEWELL_QDRANT_API_KEY": secrets.qdrant,
         "CITEWELL_BLOBS_URL": folder.sub("blobs").as_uri(),
         "CITEWELL_INGEST_SLOTS": str(parse_processes),
         # Told to stop, a worker gives back what it is doing instead of finishing it.
@@ -55,12 +53,7 @@ def service_environment(
         "C_FORCE_ROOT": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    given = {
-        "CITEWELL_DATABASE_URL": servers.database_url,
-        "CITEWELL_REDIS_URL": servers.redis_url,
-        "CITEWELL_QDRANT_URL": servers.qdrant_url,
-    }
-    return {**defaults, **inherited, **given}
+    return {**defaults, **inherited, **servers}
 
 
 def gateway_part(folder: DataFolder, environment: Mapping[str, str], door: socket.socket) -> Part:

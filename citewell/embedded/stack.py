@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ from rich.markup import escape
 
 from citewell.embedded.data_folder import DataFolder, Ready
 from citewell.embedded.leftovers import wait_for_end, with_environment
+from citewell.embedded.migration import MigrationFailed, prepared_migration
 from citewell.embedded.parts import LOOPBACK, Part, free_port
-from citewell.embedded.servers import Ports, ServerParts, Servers
+from citewell.embedded.servers import Ports, ServerParts
 from citewell.embedded.services import (
     beat_part,
     flower_part,
@@ -28,7 +30,6 @@ from citewell.embedded.services import (
     worker_parts,
 )
 from citewell.embedded.supervisor import PartFailed, Supervisor
-from shared.database.migrate import migrate
 from shared.errors import CitewellError, ConfigurationInvalid
 
 SERVERS_READY_S = 60.0
@@ -65,13 +66,14 @@ def run(options: StackOptions) -> int:
         folder = DataFolder(options.data)
         with folder.locked():
             return asyncio.run(_Stack(options, folder).live())
-    except (CitewellError, PartFailed, OSError) as error:
+    except (CitewellError, MigrationFailed, PartFailed, OSError) as error:
         Console(stderr=True, soft_wrap=True, markup=False).print(f"citewell up: {error}")
         return 1
 
 
 class _Stack:
     def __init__(self, options: StackOptions, folder: DataFolder) -> None:
+        self._began = time.monotonic()
         self._options = options
         self._folder = folder
         self._inherited = _environment(folder)
@@ -87,6 +89,7 @@ class _Stack:
 
     async def live(self) -> int:
         """Start everything, wait for the word to stop, stop everything."""
+        self._console.print(f"Starting Citewell in {escape(str(self._folder.path))} …")
         self._folder.remove_ready()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop)
@@ -113,17 +116,20 @@ class _Stack:
         return None
 
     async def _start(self, door: socket.socket) -> None:
+        logs = self._folder.sub("logs")
         servers = ServerParts(self._folder, self._secrets, self._inherited)
-        where = await asyncio.to_thread(servers.build, self._options.server_ports)
-        await self._supervisor.start(servers.parts, SERVERS_READY_S)
-        direct_url = self._inherited.get("CITEWELL_DATABASE_DIRECT_URL") or where.database_url
-        await asyncio.to_thread(migrate, direct_url)
+        async with prepared_migration(self._folder.path, logs, self._inherited) as migration:
+            where = await asyncio.to_thread(servers.build, self._options.server_ports)
+            await self._supervisor.start(servers.parts, SERVERS_READY_S)
+            settings = {**self._inherited, **where}
+            direct_url = settings.get("CITEWELL_DATABASE_DIRECT_URL")
+            await migration.run(direct_url or settings["CITEWELL_DATABASE_URL"])
         await self._supervisor.start(self._services(door, where), SERVICES_READY_S)
         self._up = True
         self._parts_changed(self._supervisor.pids)
         self._greet()
 
-    def _services(self, door: socket.socket, servers: Servers) -> list[Part]:
+    def _services(self, door: socket.socket, servers: Mapping[str, str]) -> list[Part]:
         processes = _parse_processes(self._options, self._inherited)
         environment = service_environment(
             self._inherited, self._folder, self._secrets, servers, processes
@@ -164,7 +170,8 @@ class _Stack:
             "Flower": ready.flower_url,
             "Logs": ready.log_dir,
         }
-        self._console.print("[bold green]Citewell is ready.[/] Ctrl-C stops it.")
+        took = f"after {time.monotonic() - self._began:.1f} s"
+        self._console.print(f"[bold green]Citewell is ready[/] {took}; Ctrl-C stops it.")
         for name, value in rows.items():
             self._console.print(f"  {name:<8}[bold]{escape(value)}[/]")
 
