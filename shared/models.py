@@ -150,7 +150,8 @@ class EmbeddingSpace(Value):
 
     `name` reads `provider/model` or `provider/model@dimensions`. `window` is the most tokens the
     model takes in one text, special tokens included. `query_prefix` is put before queries only.
-    `floor` is the least relevance at which an answer is given.
+    `batch_tokens` is the most tokens one call should hold. `floor` is the least relevance at
+    which an answer is given.
     """
 
     name: str
@@ -161,6 +162,7 @@ class EmbeddingSpace(Value):
     special_tokens: int = 0
     query_prefix: str = ""
     document_prefix: str = ""
+    batch_tokens: int = Field(default=300_000, ge=512)
     tokenizer: Literal["cl100k", "bge", "bytes"]
     floor: float = Field(ge=0, le=1)
 

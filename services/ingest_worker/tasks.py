@@ -10,6 +10,9 @@ from services.ingest_worker.process import WorkerContext
 from shared.database.parts import PartKey
 from shared.errors import ConfigurationInvalid
 
+# A drain has a budget of its own; this ends one that hangs, and a busy machine is slow.
+EMBED_LIMIT_S = 1800
+
 Work = Callable[[WorkerContext], Coroutine[Any, Any, str]]
 
 
@@ -31,7 +34,7 @@ def chunk_job(job_id: str) -> str:
     return _run(lambda context: context.chunk_job(UUID(job_id)))
 
 
-@app.task(name=EMBED_CHUNKS)
+@app.task(name=EMBED_CHUNKS, time_limit=EMBED_LIMIT_S)
 def embed_chunks() -> str:
     """Embed what is queued, across documents."""
     return _run(lambda context: context.embed_chunks())

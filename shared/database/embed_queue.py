@@ -19,12 +19,11 @@ from shared.database.jobs import CHANGED, END, TOUCH
 
 FREE = "not_before <= now() AND (lease_until IS NULL OR lease_until < now())"
 
+OLDEST = text(f"SELECT space FROM embed_queue WHERE {FREE} ORDER BY seq LIMIT 1")  # noqa: S608
 CLAIM = text(f"""
-WITH oldest AS (
-    SELECT space FROM embed_queue WHERE {FREE} ORDER BY seq LIMIT 1
-), ready AS (
+WITH ready AS (
     SELECT chunk_id, tokens, seq FROM embed_queue
-    WHERE space = (SELECT space FROM oldest) AND {FREE}
+    WHERE space = :space AND {FREE}
     ORDER BY seq LIMIT :inputs FOR UPDATE SKIP LOCKED
 ), fitting AS (
     SELECT chunk_id FROM (
@@ -164,12 +163,18 @@ class EmbedQueue:
         """Take the transaction."""
         self._connection = connection
 
+    async def oldest_space(self) -> str | None:
+        """Return the space of the chunk that has waited longest, None when nothing waits."""
+        space: str | None = (await self._connection.execute(OLDEST)).scalar_one_or_none()
+        return space
+
     async def claim(
-        self, *, claim: UUID, inputs: int, tokens: int, lease_s: float
+        self, space: str, *, claim: UUID, inputs: int, tokens: int, lease_s: float
     ) -> list[QueuedChunk]:
         """Take the oldest chunks of one space, up to `inputs` texts and `tokens` tokens."""
+        limits = {"space": space, "inputs": inputs, "tokens": tokens}
         result = await self._connection.execute(
-            CLAIM, {"claim": claim, "inputs": inputs, "tokens": tokens, "lease_s": lease_s}
+            CLAIM, limits | {"claim": claim, "lease_s": lease_s}
         )
         return [QueuedChunk(**row) for row in result.mappings()]
 

@@ -60,7 +60,7 @@ async def claim(
     claim = new_id()
     async with database.worker() as connection:
         return claim, await EmbedQueue(connection).claim(
-            claim=claim, inputs=inputs, tokens=tokens, lease_s=lease_s
+            FAKE_SPACE, claim=claim, inputs=inputs, tokens=tokens, lease_s=lease_s
         )
 
 

@@ -103,13 +103,21 @@ class Embedding:
     async def _embed_claim(self) -> Report | None:
         claim = new_id()
         async with self._database.worker() as connection:
-            batch = await EmbedQueue(connection).claim(
+            queue = EmbedQueue(connection)
+            space = await queue.oldest_space()
+            if space is None:
+                return None
+            batch = await queue.claim(
+                space,
                 claim=claim,
                 inputs=self._settings.batch_inputs,
-                tokens=self._settings.batch_tokens,
+                tokens=self._most_tokens(space),
                 lease_s=self._lease_s,
             )
         return await self._embed_batch(claim, batch) if batch else None
+
+    def _most_tokens(self, space: str) -> int:
+        return min(self._settings.batch_tokens, embedding_space(space).batch_tokens)
 
     async def _embed_batch(self, claim: UUID, batch: list[QueuedChunk]) -> Report | None:
         async def renew() -> bool:
