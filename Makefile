@@ -31,14 +31,16 @@ check: $(STAMP) ## Format, lint, types, import contracts, shape
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/shape
+	$(BIN)/pytest -q tests/unit/test_shape.py tests/unit/test_docs.py
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 test: check ## Check, then every suite (under 15 minutes)
-	$(BIN)/pytest tests
+	$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
+	$(BIN)/coverage report --format total --fail-under 90
+	$(BIN)/pytest tests/acceptance tests/faults -m "not drill"
 
 drill: $(STAMP) ## The long fault drills
 	$(BIN)/pytest tests/faults -m drill

@@ -1,0 +1,94 @@
+"""Expected failures as a sentence, the next command to try and an exit code; never a traceback."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.text import Text
+
+from citewell.cli.connection import NoServerKnown
+from citewell.cli.output import stderr
+from citewell.client import AnswerNotUnderstood, FileUnreadable, ProblemError, ServerUnreachable
+from citewell.loading.files import NamesCollide, NothingToLoad
+from shared.errors import CitewellError, Unavailable
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class ExitCode(IntEnum):
+    """What a verb tells the shell."""
+
+    DONE = 0
+    SOMETHING_FAILED = 1
+    WRONG_USAGE = 2
+    NO_SERVER = 3
+    REFUSED = 4
+    INTERRUPTED = 130
+
+
+_EXPECTED = (
+    NoServerKnown,
+    NothingToLoad,
+    NamesCollide,
+    FileUnreadable,
+    ServerUnreachable,
+    AnswerNotUnderstood,
+    ProblemError,
+    CitewellError,
+)
+
+
+def told(verb: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Wrap a verb so that what it is expected to raise is told and becomes its exit code."""
+
+    @wraps(verb)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return verb(*args, **kwargs)
+        except _EXPECTED as error:
+            message, hint, code = _words(error)
+            complain(message, hint)
+            raise typer.Exit(code) from error
+
+    return guarded
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Print an error and what to do about it on standard error."""
+    console = stderr()
+    console.print(Text.assemble(("Error: ", "bold red"), message))
+    if hint:
+        console.print(Text.assemble(("Next: ", "bold"), hint))
+
+
+def _words(error: Exception) -> tuple[str, str, ExitCode]:
+    match error:
+        case NoServerKnown():
+            return (
+                "No server is named, and none runs here.",
+                "`citewell up`, or --url and --key (CITEWELL_URL, CITEWELL_API_KEY)",
+                ExitCode.NO_SERVER,
+            )
+        case ServerUnreachable():
+            return str(error), "`citewell doctor`; `citewell up` starts one", ExitCode.NO_SERVER
+        case ProblemError():
+            return str(error), _hint(error), ExitCode.REFUSED
+        case AnswerNotUnderstood():
+            return str(error), "`citewell doctor --url …` with the right address", ExitCode.REFUSED
+        case CitewellError():
+            down = isinstance(error, Unavailable)
+            code = ExitCode.NO_SERVER if down else ExitCode.WRONG_USAGE
+            return error.detail, error.hint, code
+        case _:
+            return str(error), "", ExitCode.WRONG_USAGE
+
+
+def _hint(error: ProblemError) -> str:
+    if error.problem.code == "unauthenticated":
+        return "name a valid key by --key or CITEWELL_API_KEY; `citewell keys create` makes one"
+    if error.problem.who == "user":
+        return error.problem.hint
+    return f"{error.problem.hint} (`citewell doctor` shows the parts)"

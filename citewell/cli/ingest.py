@@ -1,0 +1,166 @@
+"""`citewell ingest`: load files and folders, watch them become searchable, tell what did not."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from citewell.cli.connection import find_server, running_stack
+from citewell.cli.failures import ExitCode, complain, told
+from citewell.cli.options import AsJson, CollectionName, Key, Url
+from citewell.cli.output import print_json, seconds, stderr, stdout, table
+from citewell.client import AsyncClient, ClientError, Patience
+from citewell.client.models import OnDuplicate
+from citewell.loading.files import Found, find_files
+from citewell.loading.loader import Loader, LoadOptions
+from citewell.loading.tally import Tally
+
+# A load outlives a restart of the server and a long queue; only the first contact is impatient.
+FIRST = Patience(busy_s=30.0, unreachable_s=1.0)
+LOADING = Patience(busy_s=1800.0, unreachable_s=300.0)
+_REMARKS_SHOWN = 20
+_BATCHES_SHOWN = 3
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@told
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns.")],
+    *,
+    collection: CollectionName = "default",
+    on_duplicate: Annotated[
+        OnDuplicate, typer.Option(help="What to do about a name that is already there.")
+    ] = "replace",
+    glob: Annotated[
+        list[str] | None, typer.Option(help="Take only such files from folders, as '*.pdf'.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=32, help="Uploads at once.")] = 4,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Load files and folders; a file is called by its path below the folder you name.
+
+    Loading the same files again is cheap: what has not changed is not worked on twice.
+    """
+    server = find_server(url, key, running_stack())
+    found = find_files(paths, glob or ())
+    options = LoadOptions(collection, on_duplicate, concurrency)
+    tally = Tally(found=len(found.files))
+    try:
+        asyncio.run(_load(server, found, options, tally))
+    except KeyboardInterrupt:
+        _tell_interrupted(tally)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except ClientError:
+        _tell_interrupted(tally)
+        raise
+    _tell_end(tally, found, as_json=as_json)
+    raise typer.Exit(ExitCode.SOMETHING_FAILED if tally.failures else ExitCode.DONE)
+
+
+async def _load(server: tuple[str, str], found: Found, options: LoadOptions, tally: Tally) -> None:
+    url, key = server
+    async with AsyncClient(url, key=key, patience=FIRST) as client:
+        await client.collections()
+    with _bar() as bar:
+        line = bar.add_task("", total=tally.total, **_figures(tally))
+
+        def progress(now: Tally) -> None:
+            bar.update(line, total=now.total, completed=now.done, **_figures(now))
+
+        async with AsyncClient(url, key=key, patience=LOADING) as client:
+            await Loader(client, options, tally=tally, progress=progress).run(found.files)
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} files"),
+        TextColumn("{task.fields[pages]} pages"),
+        TextColumn("{task.fields[chunks]} chunks"),
+        TextColumn("{task.fields[rate]:.1f} files/s"),
+        TextColumn("{task.fields[left]} left"),
+        console=stderr(),
+    )
+
+
+def _figures(tally: Tally) -> dict[str, Any]:
+    return {
+        "pages": tally.pages,
+        "chunks": tally.chunks,
+        "rate": tally.rate,
+        "left": seconds(tally.eta_s),
+    }
+
+
+def _tell_interrupted(tally: Tally) -> None:
+    unsent = tally.found - tally.sent
+    for batch_id in tally.open_batches[:_BATCHES_SHOWN]:
+        complain("Stopped watching; the server goes on.", f"citewell jobs list --batch {batch_id}")
+    if unsent:
+        complain(
+            f"{unsent} of {tally.found} files were not sent.",
+            "the same command again; what is already there is not worked on twice",
+        )
+
+
+def _tell_end(tally: Tally, found: Found, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_summary(tally, found))
+        return
+    failed = len(tally.failures)
+    console = stdout()
+    console.print(
+        f"{tally.done} files in {seconds(tally.elapsed_s)} ({tally.rate:.1f} files/s): "
+        f"{tally.done - failed} fine, {tally.unchanged} of them unchanged, {failed} failed; "
+        f"{tally.pages} pages, {tally.chunks} chunks."
+    )
+    if tally.skipped:
+        console.print(f"{tally.skipped} names were there already and left alone.")
+    if found.hidden:
+        console.print(f"{found.hidden} hidden files or folders were passed over.")
+    _tell_failures(tally)
+    _tell_remarks(tally)
+
+
+def _tell_failures(tally: Tally) -> None:
+    if not tally.failures:
+        return
+    rows = [(one.name, one.code, one.detail, one.hint) for one in tally.failures]
+    stdout().print()
+    stdout().print(table(["failed", "code", "why", "next"], rows))
+
+
+def _tell_remarks(tally: Tally) -> None:
+    if not tally.remarks:
+        return
+    shown = tally.remarks[:_REMARKS_SHOWN]
+    rows: Sequence[Sequence[object]] = [(one.name, one.page, one.code, one.detail) for one in shown]
+    stdout().print()
+    stdout().print(table(["to know", "page", "code", "detail"], rows))
+    if len(tally.remarks) > len(shown):
+        stdout().print(f"… and {len(tally.remarks) - len(shown)} more (--json shows all).")
+
+
+def _summary(tally: Tally, found: Found) -> dict[str, object]:
+    return {
+        "files": tally.total,
+        "done": tally.done,
+        "failed": len(tally.failures),
+        "unchanged": tally.unchanged,
+        "skipped": tally.skipped,
+        "hidden": found.hidden,
+        "pages": tally.pages,
+        "chunks": tally.chunks,
+        "seconds": round(tally.elapsed_s, 3),
+        "files_per_s": round(tally.rate, 3),
+        "batches": list(tally.batches),
+        "failures": tally.failures,
+        "remarks": tally.remarks,
+    }

@@ -1,0 +1,33 @@
+"""`citewell migrate`: bring a database to the newest schema."""
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from citewell.cli.failures import told
+from citewell.cli.options import DatabaseUrl
+from citewell.cli.output import stdout
+from shared.database.migrate import migrate as upgrade
+from shared.errors import ConfigurationInvalid, DatabaseUnavailable
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@told
+def migrate(*, database_url: DatabaseUrl = "") -> None:
+    """Bring a database to the newest schema; safe to run again, and by several at once."""
+    upgraded(database_url)
+    stdout().print("The schema is the newest.")
+
+
+def upgraded(database_url: str) -> None:
+    """Migrate; what the driver says becomes an error a person can act on."""
+    if not database_url:
+        raise ConfigurationInvalid(
+            "No database is named: give --database-url, or set CITEWELL_DATABASE_URL."
+        )
+    try:
+        upgrade(database_url)
+    except SQLAlchemyError as error:
+        first = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise DatabaseUnavailable(f"Postgres refuses: {first}") from error

@@ -1,0 +1,61 @@
+"""The Python client of Citewell's wire contract: `Client` blocks, `AsyncClient` awaits.
+
+>>> from citewell.client import Client
+>>> with Client("http://127.0.0.1:8080", key="...") as client:  # doctest: +SKIP
+...     client.upload(["handbook.pdf"])
+...     print(client.ask("How long is the warranty?").answer)
+"""
+
+from citewell.client.asynchronous import AsyncClient
+from citewell.client.blocking import Client
+from citewell.client.errors import (
+    AnswerNotUnderstood,
+    ClientError,
+    FileUnreadable,
+    ProblemError,
+    ServerUnreachable,
+)
+from citewell.client.models import (
+    Answer,
+    Batch,
+    Citation,
+    Collection,
+    Document,
+    File,
+    Hit,
+    Job,
+    Page,
+    PlacedChunk,
+    Readiness,
+    SearchResult,
+    UploadedFile,
+    UploadResult,
+    Version,
+)
+from citewell.client.retries import Patience
+
+__all__ = [
+    "Answer",
+    "AnswerNotUnderstood",
+    "AsyncClient",
+    "Batch",
+    "Citation",
+    "Client",
+    "ClientError",
+    "Collection",
+    "Document",
+    "File",
+    "FileUnreadable",
+    "Hit",
+    "Job",
+    "Page",
+    "Patience",
+    "PlacedChunk",
+    "ProblemError",
+    "Readiness",
+    "SearchResult",
+    "ServerUnreachable",
+    "UploadResult",
+    "UploadedFile",
+    "Version",
+]

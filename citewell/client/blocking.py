@@ -1,0 +1,94 @@
+"""The client for ordinary code: the asynchronous one, run on a thread of its own.
+
+There is one implementation. Each method here is `AsyncClient`'s, waited for; the thread's event
+loop makes it work inside a running loop too (a notebook), and from several threads at once.
+"""
+
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from anyio.from_thread import start_blocking_portal
+
+from citewell.client.asynchronous import AsyncClient
+from citewell.client.retries import Patience
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+_Awaited = Callable[Concatenate[AsyncClient, Arguments], Coroutine[Any, Any, Result]]
+
+
+def _waited(
+    method: _Awaited[Arguments, Result],
+) -> Callable[Concatenate["Client", Arguments], Result]:
+    @wraps(method)
+    def call(client: "Client", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return client.wait_for(partial(method, client.asynchronous, *args, **kwargs))
+
+    return call
+
+
+class Client:
+    """Speaks to one server with one key; use it as a context manager, or call `close`."""
+
+    def __init__(self, url: str, *, key: str = "", patience: Patience | None = None) -> None:
+        """Take the server's address (its gateway, or one service) and an API key or JWT."""
+        self.asynchronous = AsyncClient(url, key=key, patience=patience)
+        self._open = ExitStack()
+        self._portal = self._open.enter_context(start_blocking_portal())
+        self._open.callback(self._portal.call, self.asynchronous.aclose)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.asynchronous.url
+
+    def __enter__(self) -> Self:
+        """Return the client itself; nothing is connected before the first call."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections and end the thread."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        self._open.close()
+
+    def wait_for(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Run a coroutine function on the client's thread and return what it returns."""
+        result: Result = self._portal.call(work)
+        return result
+
+    collections = _waited(AsyncClient.collections)
+    collection = _waited(AsyncClient.collection)
+    put_collection = _waited(AsyncClient.put_collection)
+    delete_collection = _waited(AsyncClient.delete_collection)
+    upload = _waited(AsyncClient.upload)
+    job = _waited(AsyncClient.job)
+    jobs = _waited(AsyncClient.jobs)
+    all_jobs = _waited(AsyncClient.all_jobs)
+    cancel_job = _waited(AsyncClient.cancel_job)
+    retry_job = _waited(AsyncClient.retry_job)
+    batch = _waited(AsyncClient.batch)
+    cancel_batch = _waited(AsyncClient.cancel_batch)
+    retry_batch = _waited(AsyncClient.retry_batch)
+    wait_batch = _waited(AsyncClient.wait_batch)
+    documents = _waited(AsyncClient.documents)
+    document = _waited(AsyncClient.document)
+    change_document = _waited(AsyncClient.change_document)
+    delete_document = _waited(AsyncClient.delete_document)
+    versions = _waited(AsyncClient.versions)
+    download = _waited(AsyncClient.download)
+    chunks = _waited(AsyncClient.chunks)
+    chunk = _waited(AsyncClient.chunk)
+    search = _waited(AsyncClient.search)
+    ask = _waited(AsyncClient.ask)
+    readiness = _waited(AsyncClient.readiness)

@@ -1,0 +1,274 @@
+"""What the server answers, typed: the nouns of the wire contract as frozen values.
+
+Fields a newer server adds are ignored; fields an older one leaves out have a default where a
+caller can do without them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.models import (
+    TERMINAL,
+    Box,
+    JobState,
+    JobWarning,
+    Problem,
+    Stage,
+    Value,
+    WaitingFor,
+)
+
+Item = TypeVar("Item")
+OnDuplicate = Literal["replace", "skip", "new"]
+SearchMode = Literal["hybrid", "dense", "sparse"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file to send: the name it shall have, and its bytes or where they are."""
+
+    name: str
+    content: Path | bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes the file has at this moment; raises OSError when it cannot be read."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return self.content.stat().st_size
+
+
+class Page(Value, Generic[Item]):
+    """One page of a list; `next_cursor` asks for the next one and is None on the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None = None
+
+
+class Collection(Value):
+    """A named corpus and the embedding space that answers for it."""
+
+    name: str
+    space: str
+    description: str = ""
+    fields: dict[str, str] = Field(default_factory=dict)
+    documents: int | None = None
+
+
+class Count(Value):
+    """How far a job's pages or chunks are; `total` is None until it is known."""
+
+    done: int = 0
+    total: int | None = None
+
+
+class JobUsage(Value):
+    """What a job's embedding took from the provider, and what the index already knew."""
+
+    tokens: int = 0
+    provider_calls: int = 0
+    cached: int = 0
+
+
+class UploadedFile(Value):
+    """What became of one file of an upload; a refused one has no job but a problem."""
+
+    filename: str
+    state: JobState
+    job_id: UUID | None = None
+    document_id: UUID | None = None
+    version: int | None = None
+    duplicate_of: UUID | None = None
+    problem: Problem | None = None
+
+
+class UploadResult(Value):
+    """An accepted upload: from here on the server answers for every job in it."""
+
+    batch_id: UUID
+    jobs: tuple[UploadedFile, ...]
+
+
+class Job(Value):
+    """One ingestion of one version of a document."""
+
+    id: UUID
+    document_id: UUID | None = None
+    batch_id: UUID | None = None
+    version: int | None = None
+    filename: str
+    duplicate_of: UUID | None = None
+    state: JobState
+    stage: Stage | None = None
+    revision: int = 0
+    pages: Count = Count()
+    chunks: Count = Count()
+    attempts: int = 0
+    waiting_for: WaitingFor | None = None
+    eta_s: float | None = None
+    timings: dict[str, Any] = Field(default_factory=dict)
+    usage: JobUsage = JobUsage()
+    warnings: tuple[JobWarning, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached a final state."""
+        return self.state in TERMINAL
+
+
+class Batch(Value):
+    """One upload's jobs, counted; `counts` sums to `total`."""
+
+    id: UUID
+    collection: str | None = None
+    total: int
+    sealed: bool = True
+    paused: bool = False
+    revision: int = 0
+    counts: dict[JobState, int] = Field(default_factory=dict)
+    throughput: float | None = None
+    eta_s: float | None = None
+
+    @property
+    def done(self) -> int:
+        """How many of the jobs have ended, in whatever way."""
+        return sum(self.counts.get(state, 0) for state in TERMINAL)
+
+    @property
+    def ended(self) -> bool:
+        """Whether every job has ended and no more will be added."""
+        return self.sealed and self.done >= self.total
+
+
+class Document(Value):
+    """A named document of a collection and the version that queries see."""
+
+    id: UUID
+    name: str
+    collection: str
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    live_version: int | None = None
+    newest_version: int | None = None
+    state: JobState | None = None
+    job_id: UUID | None = None
+    media_type: str = ""
+    pages: int | None = None
+    size: int | None = None
+
+
+class Version(Value):
+    """One version of a document's bytes."""
+
+    version: int
+    live: bool = False
+    state: JobState | None = None
+    job_id: UUID | None = None
+    media_type: str = ""
+    pages: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+
+class PlacedChunk(Value):
+    """A chunk with the place it came from, and its neighbours where they were asked for."""
+
+    id: UUID
+    document_id: UUID
+    version: int
+    ordinal: int
+    text: str
+    tokens: int
+    page_start: int
+    page_end: int
+    section: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    before: tuple["PlacedChunk", ...] = ()
+    after: tuple["PlacedChunk", ...] = ()
+
+
+class HitScores(Value):
+    """The scores a hit's relevance was made from; None where a method did not find it."""
+
+    dense: float | None = None
+    sparse: float | None = None
+    fused: float | None = None
+    rerank: float | None = None
+
+
+class Hit(Value):
+    """A chunk with its relevance, from 0 to 1."""
+
+    chunk_id: UUID
+    document_id: UUID
+    version: int
+    ordinal: int = 0
+    collection: str | None = None
+    filename: str
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    page_start: int
+    page_end: int
+    section: tuple[str, ...] = ()
+    text: str
+    score: float
+    scores: HitScores = HitScores()
+
+
+class SearchResult(Value):
+    """Hits, best first; `degraded` names what the search had to do without."""
+
+    hits: tuple[Hit, ...]
+    degraded: tuple[str, ...] | None = None
+    timings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Citation(Value):
+    """Where a claim of the answer stands, in the document's own words."""
+
+    marker: str
+    document_id: UUID
+    filename: str
+    page: int
+    section: tuple[str, ...] = ()
+    quote: str
+    chunk_id: UUID
+    score: float
+
+
+class Answer(Value):
+    """An answer with its sources, or an abstention with none."""
+
+    answer_id: UUID | str
+    answer: str
+    sources: tuple[str, ...] = ()
+    confidence: float
+    citations: tuple[Citation, ...] = ()
+    abstained: bool
+    best_score: float | None = None
+    fallback: str | None = None
+    degraded: tuple[str, ...] | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    usage: dict[str, Any] = Field(default_factory=dict)
+    timings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Dependency(Value):
+    """How one part that a service needs is."""
+
+    status: Literal["up", "down"]
+    required: bool = True
+    latency_ms: float | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class Readiness(Value):
+    """Whether a service can work, and how each part it depends on is."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    dependencies: dict[str, Dependency] = Field(default_factory=dict)
