@@ -107,6 +107,14 @@ async def test_a_refusal_is_not_tried_again(
     assert len(provider.requests) == 1
 
 
+async def test_an_answer_without_any_choice_is_a_failure(
+    openai: OpenAIChatModel, provider: Provider
+) -> None:
+    provider.choices = 0
+    with pytest.raises(GenerationUnavailable, match="no answer"):
+        await openai.complete(PROMPT, budget_s=5)
+
+
 async def test_retry_after_is_obeyed(openai: OpenAIChatModel, provider: Provider) -> None:
     provider.fail(429, retry_after_s=60)
     with pytest.raises(GenerationUnavailable) as caught:

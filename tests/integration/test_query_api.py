@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from shared.vectors.build import build_vector_store
-from tests.support.qdrant import start_qdrant
+from sqlalchemy import update
 
 from services.query_api.generation.prompt import VERSION
 from shared.database.engine import Database
+from shared.database.tables import indexes
 from shared.settings import QdrantSettings
 from shared.vectors.base import VectorStore
+from shared.vectors.build import build_vector_store
+from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 
 VACATION = "Every employee has 26 days of paid vacation a year."
@@ -67,6 +69,23 @@ async def test_every_mode_finds_the_passage(api: QueryApi, corpus: Corpus, mode:
     assert (scores["sparse"] is None) == (mode == "dense")
     assert "degraded" not in found
     assert found["timings"]["total"] > 0
+
+
+async def test_a_question_of_stop_words_has_no_words_to_search_for(
+    api: QueryApi, corpus: Corpus
+) -> None:
+    await corpus.add(VACATION)
+    assert texts(await api.search("what is it?", mode="sparse")) == []
+    assert texts(await api.search("what is it?", mode="hybrid")) == [VACATION]
+
+
+async def test_an_index_that_is_not_ready_holds_nothing(
+    api: QueryApi, corpus: Corpus, database: Database
+) -> None:
+    await corpus.add(LEAVE)
+    async with database.worker() as connection:
+        await connection.execute(update(indexes).values(ready=False))
+    assert texts(await api.search("parental leave")) == []
 
 
 async def test_an_identifier_is_found_as_written(api: QueryApi, corpus: Corpus) -> None:

@@ -9,21 +9,22 @@ from typing import NamedTuple
 
 import pytest
 from pydantic import SecretStr
-from shared.vectors.build import build_vector_store
-from tests.support.qdrant import start_qdrant
 
 from services.query_api.app import create_app
 from services.query_api.chat_models import backoff
 from shared.database.engine import Database, build_database
 from shared.database.migrate import migrate
+from shared.embeddings.base import Vectors
 from shared.embeddings.cached import CachedEmbedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
 from shared.errors import ConfigurationInvalid, EmbeddingUnavailable
 from shared.settings import DatabaseSettings, OpenAISettings, QdrantSettings
 from shared.vectors.base import VectorStore
+from shared.vectors.build import build_vector_store
 from tests.support.postgres import start_postgres
 from tests.support.provider import KEY, Provider, start_provider
+from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, query_settings, started_query_api
 
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
@@ -157,6 +158,23 @@ def doomed_postgres(tmp_path: Path) -> Iterator[Doomed]:
         url = stack.enter_context(start_postgres(tmp_path))
         migrate(url)
         yield Doomed(url, stack.close)
+
+
+@pytest.mark.usefixtures("corpus")
+async def test_an_embedder_that_hangs_is_not_waited_for(
+    database_url: str, qdrant_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started_query_api(query_settings(database_url, qdrant_url)) as api:
+        monkeypatch.setattr(api.context.retriever, "_embed_timeout_s", 0.05)
+        monkeypatch.setattr(api.context.embedders.of(FAKE.name), "embed_query", _hang)
+        assert (await api.search(QUESTION))["degraded"] == ["embedder"]
+        dense = await api.post("/v1/search", query=QUESTION, mode="dense")
+    assert (dense.status_code, dense.json()["code"]) == (504, "embedding_unavailable")
+
+
+async def _hang(text: str) -> Vectors:
+    await asyncio.sleep(60)
+    raise AssertionError(text)
 
 
 async def test_without_qdrant_it_is_503_with_retry_after(

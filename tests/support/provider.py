@@ -40,6 +40,7 @@ class Provider:
     def __init__(self) -> None:
         self.url = ""
         self.chat_text = "A canned answer [1]."
+        self.choices = 1
         self.dimensions: int | None = None
         self.requests: list[dict[str, Any]] = []
         self._failures: deque[Failure] = deque()
@@ -65,6 +66,7 @@ class Provider:
         self._failures.clear()
         self.requests.clear()
         self.chat_text = "A canned answer [1]."
+        self.choices = 1
         self.dimensions = None
 
     def next_failure(self) -> Failure | None:
@@ -149,7 +151,8 @@ def _completion(provider: Provider, body: dict[str, Any]) -> Response:
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]
+            * provider.choices,
             "usage": {
                 "prompt_tokens": asked,
                 "completion_tokens": said,

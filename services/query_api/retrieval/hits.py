@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import UUID
 
 from shared.database.live_chunks import LiveChunk
+from shared.vectors.base import Candidate
 
 Mode = Literal["hybrid", "dense", "sparse"]
 # What a search had to do without, or could not finish.
@@ -23,6 +25,19 @@ class SearchQuery:
     filters: Mapping[str, Any] = field(default_factory=dict)
     score_threshold: float | None = None
     rerank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The candidates that are live, best first, and their chunks.
+
+    Not `complete`: so much was dropped in every round that live chunks may have been missed.
+    """
+
+    dense: Sequence[Candidate] = ()
+    sparse: Sequence[Candidate] = ()
+    chunks: Mapping[UUID, LiveChunk] = field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

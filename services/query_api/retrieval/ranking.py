@@ -5,8 +5,7 @@ from itertools import islice
 from uuid import UUID
 
 from services.query_api.retrieval.fusion import fuse
-from services.query_api.retrieval.hits import Hit, Scores, SearchQuery
-from services.query_api.retrieval.live import Live
+from services.query_api.retrieval.hits import Hit, Live, Scores, SearchQuery
 from services.query_api.retrieval.relevance import Relevance
 from shared.models import EmbeddingSpace
 from shared.vectors.base import Candidate

@@ -1,12 +1,12 @@
 """The search use case: a question in one collection, its live hits out."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from prometheus_client import Counter
 
-from services.query_api.retrieval.hits import Degradation, Found, SearchQuery
+from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
 from services.query_api.retrieval.live import LiveSearch
 from services.query_api.retrieval.ranking import rank
 from services.query_api.retrieval.stopwatch import Stopwatch
@@ -17,6 +17,7 @@ from shared.embeddings.spaces import embedding_space
 from shared.embeddings.sparse import query_terms
 from shared.errors import CitewellError, NotFound
 from shared.vectors.base import SparseVector, VectorQuery, VectorStore
+from shared.vectors.filters import parse_filters
 
 DEFAULT_COLLECTION = "default"
 # A question's vector takes 5 ms here and 300 ms from a provider; later than this, words must do.
@@ -60,6 +61,8 @@ class Retriever:
             VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
         """
         watch = Stopwatch()
+        # Told at once, and also where there is nothing to search in yet.
+        parse_filters(query.filters)
         with watch.stage("collection"):
             index = await self._active_index(query)
         if index is None or not index.ready:
@@ -72,11 +75,7 @@ class Retriever:
         with watch.stage("rank"):
             space = embedding_space(index.space)
             hits = rank(query, live, space)
-        degraded = (
-            *degraded,
-            *(() if live.complete else ("incomplete",)),
-            *(("rerank",) if query.rerank else ()),
-        )
+        degraded = (*degraded, *_shortcomings(query, live))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
         return Found(hits, space.floor, degraded, watch.milliseconds())
@@ -128,6 +127,14 @@ class Retriever:
             ) from error
         numbers: list[float] = vector.tolist()
         return numbers
+
+
+def _shortcomings(query: SearchQuery, live: Live) -> Iterator[Degradation]:
+    if not live.complete:
+        yield "incomplete"
+    if query.rerank:
+        # Not built yet: the fused order is what there is.
+        yield "rerank"
 
 
 def _sparse(query: SearchQuery) -> SparseVector | None:

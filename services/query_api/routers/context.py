@@ -1,18 +1,25 @@
-"""What every route is handed: the process context and the caller."""
+"""What routes are handed: the caller, and the use cases of the process context."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from services.query_api.context import ProcessContext
+from services.query_api.generation.answering import Answerer
+from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
 from shared.web.security import require
 
 
-def _context(request: Request) -> ProcessContext:
-    context: ProcessContext = request.app.state.context
-    return context
+def _retriever(request: Request) -> Retriever:
+    retriever: Retriever = request.app.state.context.retriever
+    return retriever
 
 
-Context = Annotated[ProcessContext, Depends(_context)]
+def _answerer(request: Request) -> Answerer:
+    answerer: Answerer = request.app.state.context.answerer
+    return answerer
+
+
 Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
+Searching = Annotated[Retriever, Depends(_retriever)]
+Answering = Annotated[Answerer, Depends(_answerer)]

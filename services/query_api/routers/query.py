@@ -14,7 +14,7 @@ from services.query_api.generation.prompt import VERSION
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 from services.query_api.routers import sse
-from services.query_api.routers.context import Asker, Context
+from services.query_api.routers.context import Answering, Asker
 from services.query_api.schemas import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
 from shared.identity import new_id
@@ -40,7 +40,7 @@ _DONE_FIELDS = {
     responses=documented(401, 403, 404, 422, 502, 503, 504),
 )
 async def query(
-    body: QueryRequest, caller: Asker, context: Context
+    body: QueryRequest, caller: Asker, answerer: Answering
 ) -> QueryResponse | StreamingResponse:
     """Answer from a collection's passages, each statement with its source.
 
@@ -48,11 +48,11 @@ async def query(
     `error`. What fails before the first event is a problem with its own status.
     """
     question, watch = _question(body, caller), Stopwatch()
-    found = await context.answerer.retrieve(question)
+    found = await answerer.retrieve(question)
     if body.stream:
-        events = _events(context.answerer, question, found, watch)
+        events = _events(answerer, question, found, watch)
         return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
-    return QueryResponse.of(await context.answerer.write(question, found, watch))
+    return QueryResponse.of(await answerer.write(question, found, watch))
 
 
 async def _events(

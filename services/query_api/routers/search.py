@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.query_api.retrieval.hits import SearchQuery
-from services.query_api.routers.context import Asker, Context
+from services.query_api.routers.context import Asker, Searching
 from services.query_api.schemas import SearchRequest, SearchResponse
 from shared.web.problems import documented
 
@@ -16,9 +16,9 @@ router = APIRouter(tags=["search"])
     response_model_exclude_unset=True,
     responses=documented(401, 403, 404, 422, 502, 503, 504),
 )
-async def search(body: SearchRequest, caller: Asker, context: Context) -> SearchResponse:
+async def search(body: SearchRequest, caller: Asker, retriever: Searching) -> SearchResponse:
     """Return the live chunks of a collection that fit a query best."""
-    found = await context.retriever.search(
+    found = await retriever.search(
         SearchQuery(
             tenant_id=caller.tenant_id,
             text=body.query,

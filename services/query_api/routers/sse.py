@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from fastapi.encoders import jsonable_encoder
@@ -21,7 +21,7 @@ def event(name: str, data: Any) -> str:
 
 async def comments_until(
     work: "asyncio.Task[T]", every_s: float = KEEP_ALIVE_S
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Yield a comment every so often until the task is done; a reader that leaves cancels it."""
     try:
         while not (await asyncio.wait({work}, timeout=every_s))[0]:
