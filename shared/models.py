@@ -59,7 +59,8 @@ class Chunk(Value):
     """What is embedded: a run of text inside one section.
 
     `section` is the path of titles above it, outermost first. `tokens` counts `text` in the
-    tokens of the index's space. `ordinal` counts from 0 in the version.
+    tokens of the index's space. `ordinal` counts from 0 in the version. `page_turns` says where in
+    `text` a later page begins, as (character offset, page), so that a quote has its own page.
     """
 
     ordinal: int = Field(ge=0)
@@ -67,6 +68,7 @@ class Chunk(Value):
     tokens: int = Field(ge=1)
     page_start: int = Field(ge=1)
     page_end: int = Field(ge=1)
+    page_turns: tuple[tuple[int, int], ...] = ()
     section: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
 

@@ -143,10 +143,10 @@ class CitationResponse(BaseModel):
         """Put a claim into its wire form."""
         chunk = claim.passage.hit.chunk
         return cls(
-            marker=claim.passage.source,
+            marker=claim.source,
             document_id=chunk.document_id,
             filename=chunk.filename,
-            page=chunk.page_start,
+            page=claim.page,
             section=list(chunk.section),
             quote=claim.quote,
             chunk_id=chunk.id,

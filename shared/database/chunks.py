@@ -118,6 +118,7 @@ def _row(owner: Owner, index: TargetIndex, chunk: Chunk) -> dict[str, Any]:
         "tokens": chunk.tokens,
         "page_start": chunk.page_start,
         "page_end": chunk.page_end,
+        "page_turns": [list(turn) for turn in chunk.page_turns],
         "section": list(chunk.section),
         "boxes": [box.model_dump() for box in chunk.boxes],
         "text_sha256": text_sha256(chunk.text),

@@ -20,7 +20,7 @@ WHERE c.name = :name AND c.deleted_at IS NULL
 
 LIVE = text("""
 SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
-       c.page_start, c.page_end, c.section, d.name AS filename, d.attributes
+       c.page_start, c.page_end, c.page_turns, c.section, d.name AS filename, d.attributes
 FROM chunks c
 JOIN versions v ON v.id = c.version_id
 JOIN documents d ON d.id = c.document_id
@@ -55,9 +55,15 @@ class LiveChunk:
     text: str
     page_start: int
     page_end: int
+    page_turns: Sequence[tuple[int, int]]
     section: Sequence[str]
     filename: str
     attributes: Mapping[str, Any]
+
+    def page_at(self, offset: int) -> int:
+        """Return the page on which the character at `offset` of the text stands."""
+        begun = [page for start, page in self.page_turns if start <= offset]
+        return begun[-1] if begun else self.page_start
 
 
 class LiveChunks:

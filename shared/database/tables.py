@@ -278,6 +278,8 @@ chunks = Table(
     Column("tokens", Integer, nullable=False),
     Column("page_start", Integer, nullable=False),
     Column("page_end", Integer, nullable=False),
+    # Where in the text a later page begins: [[character offset, page], …].
+    Column("page_turns", JSONB, nullable=False, server_default=EMPTY_LIST),
     Column("section", ARRAY(Text), nullable=False),
     Column("boxes", JSONB, nullable=False, server_default=EMPTY_LIST),
     # sha256 of the exact text sent to the embedder: the key of the embedding cache.

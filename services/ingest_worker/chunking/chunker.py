@@ -6,7 +6,7 @@ from itertools import islice
 from services.ingest_worker.chunking.boxes import merged
 from services.ingest_worker.chunking.sections import Section, Sections
 from services.ingest_worker.chunking.sizes import ChunkSizes
-from services.ingest_worker.chunking.spans import Scale, Span
+from services.ingest_worker.chunking.spans import Scale, Span, page_turns
 from shared.models import Box, Chunk, Element
 from shared.tokens import Tokenizer
 
@@ -32,6 +32,7 @@ def chunk(
             tokens=draft.tokens,
             page_start=min(span.page for span in spans),
             page_end=max(span.page for span in spans),
+            page_turns=page_turns(spans),
             section=section.path,
             boxes=merged(_boxes(spans)),
         )

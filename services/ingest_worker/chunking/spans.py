@@ -167,18 +167,30 @@ def _stops(pattern: re.Pattern[str], span: Span) -> Iterator[int]:
 
 def joined(spans: Iterable[Span]) -> str:
     """Return the text of a chunk: runs of one element as they stand, elements set apart."""
-    parts: list[str] = []
+    return "".join(gap + text for gap, text, _ in _pieces(spans))
+
+
+def page_turns(spans: Iterable[Span]) -> tuple[tuple[int, int], ...]:
+    """Return where in the joined text each page after the first begins: (offset, page)."""
+    turns: list[tuple[int, int]] = []
+    at, page = 0, 0
+    for gap, text, here in _pieces(spans):
+        if page and here != page:
+            turns.append((at + len(gap), here))
+        at, page = at + len(gap) + len(text), here
+    return tuple(turns)
+
+
+def _pieces(spans: Iterable[Span]) -> Iterator[tuple[str, str, int]]:
+    """Yield the gap before each run, its text, and its page."""
     above: Element | None = None
     for element, start, end in _runs(spans):
         text = element.text[start:end].rstrip()
         # Indentation is part of code.
         text = text.strip("\n") if element.kind is ElementKind.CODE else text.lstrip()
         if text:
-            if above is not None:
-                parts.append(_gap(above, element))
-            parts.append(text)
+            yield _gap(above, element) if above is not None else "", text, element.page
             above = element
-    return "".join(parts)
 
 
 def _runs(spans: Iterable[Span]) -> Iterator[tuple[Element, int, int]]:

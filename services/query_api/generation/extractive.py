@@ -45,7 +45,7 @@ def extract(question: str, passages: Sequence[Passage]) -> Cited:
             break
         quote = shortened(one.text)
         claims.setdefault(quote, Claim(one.passage, quote, quote))
-    text = " ".join(f"{claim.quote} {claim.passage.source}" for claim in claims.values())
+    text = " ".join(f"{claim.quote} {claim.source}" for claim in claims.values())
     return Cited(text, list(claims.values()), 1.0 if claims else 0.0)
 
 

@@ -36,17 +36,19 @@ def resolve(answer: str, passages: Sequence[Passage]) -> Cited:
     sentences = list(spans(plain))
     starts = [start for start, _ in sentences]
     claims: dict[tuple[int, str], Claim] = {}
+    sources: list[list[str]] = []
     supported: set[int] = set()
     for mark in marks:
         # A marker speaks for the sentence it stands in, or behind.
         sentence = max(0, bisect_left(starts, mark.at) - 1)
         text = plain[slice(*sentences[sentence])] if sentences else ""
         supported.add(sentence)
-        for passage in mark.passages:
-            claim = Claim(passage, text, quote_for(text, passage.text))
-            claims.setdefault((passage.number, claim.quote), claim)
+        made = [Claim(one, text, quote_for(text, one.text)) for one in mark.passages]
+        for claim in made:
+            claims.setdefault((claim.passage.number, claim.quote), claim)
+        sources.append(list(dict.fromkeys(claim.source for claim in made)))
     support = len(supported) / len(sentences) if sentences else 0.0
-    return Cited(_with_sources(plain, marks), list(claims.values()), support)
+    return Cited(_with_sources(plain, marks, sources), list(claims.values()), support)
 
 
 def _without_markers(answer: str, passages: Sequence[Passage]) -> tuple[str, list[_Mark]]:
@@ -66,12 +68,11 @@ def _without_markers(answer: str, passages: Sequence[Passage]) -> tuple[str, lis
     return "".join(pieces), marks
 
 
-def _with_sources(plain: str, marks: Sequence[_Mark]) -> str:
+def _with_sources(plain: str, marks: Sequence[_Mark], sources: Sequence[Sequence[str]]) -> str:
     pieces: list[str] = []
     at = 0
-    for mark in marks:
-        sources = dict.fromkeys(passage.source for passage in mark.passages)
-        pieces += [plain[at : mark.at], mark.blank, " ".join(sources)]
+    for mark, stated in zip(marks, sources, strict=True):
+        pieces += [plain[at : mark.at], mark.blank, " ".join(stated)]
         at = mark.at
     pieces.append(plain[at:])
     return "".join(pieces).strip()
@@ -79,7 +80,7 @@ def _with_sources(plain: str, marks: Sequence[_Mark]) -> str:
 
 def _meant(marker: str, passages: Sequence[Passage]) -> list[Passage]:
     if marker.startswith("[Source:"):
-        return [passage for passage in passages if passage.source == marker][:1]
+        return [passage for passage in passages if marker in passage.sources][:1]
     numbers = set(_numbers(marker))
     return [passage for passage in passages if passage.number in numbers]
 

@@ -19,9 +19,14 @@ class Passage:
         return self.hit.chunk.text
 
     @property
-    def source(self) -> str:
-        """The marker that stands in an answer, such as `[Source: manual.pdf, page 12]`."""
-        return f"[Source: {self.hit.chunk.filename}, page {self.hit.chunk.page_start}]"
+    def sources(self) -> list[str]:
+        """Every marker that could stand for it: one for each of its pages."""
+        chunk = self.hit.chunk
+        return [self.source_on(page) for page in range(chunk.page_start, chunk.page_end + 1)]
+
+    def source_on(self, page: int) -> str:
+        """Return the marker for one of its pages, such as `[Source: manual.pdf, page 12]`."""
+        return f"[Source: {self.hit.chunk.filename}, page {page}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,16 @@ class Claim:
     passage: Passage
     text: str
     quote: str
+
+    @property
+    def page(self) -> int:
+        """The page on which the quote begins."""
+        return self.passage.hit.chunk.page_at(max(0, self.passage.text.find(self.quote)))
+
+    @property
+    def source(self) -> str:
+        """The marker that stands in the answer."""
+        return self.passage.source_on(self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class Cited:
     @property
     def sources(self) -> list[str]:
         """Return each source once, in the order of first use."""
-        return list(dict.fromkeys(claim.passage.source for claim in self.claims))
+        return list(dict.fromkeys(claim.source for claim in self.claims))
 
 
 def numbered(hits: Sequence[Hit]) -> list[Passage]:

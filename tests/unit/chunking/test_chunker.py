@@ -331,6 +331,16 @@ def test_page_numbers_are_exact_with_overlap() -> None:
         assert one.page_end == (2 if words[-1].startswith("b") else 1)
 
 
+def test_a_chunk_knows_where_in_its_text_a_page_begins() -> None:
+    chunks = cut([paragraph(prose(60, "a"), 7), paragraph(prose(60, "b"), 8)])
+    (turn,) = [turn for one in chunks for turn in one.page_turns]
+    text = next(one.text for one in chunks if one.page_turns)
+    assert turn[1] == 8
+    assert set(text[: turn[0]].split()[0][:1].lower()) == {"a"}
+    assert text[turn[0] :].lower().startswith("b")
+    assert "b" not in text[: turn[0]].lower()
+
+
 def test_it_streams() -> None:
     taken = 0
 
