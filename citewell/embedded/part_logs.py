@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MIB = 1024 * 1024
-LONGEST = 20 * MIB
+LONGEST = 10 * MIB
 KEPT = 3
 _START = "=== "
 _NOTE = "--- "

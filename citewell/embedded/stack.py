@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -91,8 +91,7 @@ class _Stack:
         """Start everything, wait for the word to stop, stop everything."""
         self._console.print(f"Starting Citewell in {escape(str(self._folder.path))} …")
         self._folder.remove_ready()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop)
+        self._listen_for_signals()
         await asyncio.to_thread(_see_out_leftovers, self._folder)
         with _listen(self._options) as door:
             self._url = _url(door)
@@ -120,7 +119,7 @@ class _Stack:
         servers = ServerParts(self._folder, self._secrets, self._inherited)
         async with prepared_migration(self._folder.path, logs, self._inherited) as migration:
             where = await asyncio.to_thread(servers.build, self._options.server_ports)
-            await self._supervisor.start(servers.parts, SERVERS_READY_S)
+            await self._supervisor.start(self._marked(servers.parts), SERVERS_READY_S)
             settings = {**self._inherited, **where}
             direct_url = settings.get("CITEWELL_DATABASE_DIRECT_URL")
             await migration.run(direct_url or settings["CITEWELL_DATABASE_URL"])
@@ -128,6 +127,11 @@ class _Stack:
         self._up = True
         self._parts_changed(self._supervisor.pids)
         self._greet()
+
+    def _marked(self, parts: list[Part]) -> list[Part]:
+        """Mark those too that inherit nothing."""
+        mark = {MARKER: self._folder.identity}
+        return [replace(part, environment={**part.environment, **mark}) for part in parts]
 
     def _services(self, door: socket.socket, servers: Mapping[str, str]) -> list[Part]:
         processes = _parse_processes(self._options, self._inherited)
@@ -174,6 +178,13 @@ class _Stack:
         self._console.print(f"[bold green]Citewell is ready[/] {took}; Ctrl-C stops it.")
         for name, value in rows.items():
             self._console.print(f"  {name:<8}[bold]{escape(value)}[/]")
+
+    def _listen_for_signals(self) -> None:
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks
+            signals.append(signal.SIGHUP)
+        for number in signals:
+            asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop)
 
     def _told_to_stop(self) -> None:
         if self._stop.is_set():

@@ -21,8 +21,9 @@ FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 15.0
 # A part that lived this long was well; its next death starts a new count.
 STEADY_S = 30.0
-DEATHS_BEFORE_RESET = 3
-DEATHS_AT_START = 4
+# Deaths in a row before a part ever answered: its state is doubted, its first start is given up.
+DOUBTFUL_STARTS = 3
+HOPELESS_STARTS = 4
 READY_POLL_S = 0.05
 ROTATE_EVERY_S = 10.0
 
@@ -100,6 +101,7 @@ class _Keeper:
         self.pid = 0
         self._changed = changed
         self._deaths = 0
+        self._failed_starts = 0
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -110,7 +112,7 @@ class _Keeper:
 
     async def first_time_ready(self) -> None:
         while not self._ready.is_set():
-            if self._deaths >= DEATHS_AT_START:
+            if self._failed_starts >= HOPELESS_STARTS:
                 raise PartFailed(self.describe())
             await asyncio.sleep(READY_POLL_S)
 
@@ -134,28 +136,33 @@ class _Keeper:
     async def _keep(self) -> None:
         while not self._stopping.is_set():
             began = time.monotonic()
-            try:
-                await self._run_once()
-            except OSError as error:
-                self.log.note(f"cannot be started: {error}")
+            answered = await self._run_once()
             if self._stopping.is_set():
                 return
             self._deaths = 1 if time.monotonic() - began > STEADY_S else self._deaths + 1
-            if self._deaths == DEATHS_BEFORE_RESET:
+            self._failed_starts = 0 if answered else self._failed_starts + 1
+            if self._failed_starts == DOUBTFUL_STARTS:
                 self._move_state_aside()
             await self._pause()
 
-    async def _run_once(self) -> None:
-        await asyncio.to_thread(self.part.before_start)
-        self.log.begin()
-        process = self._process = await self._spawn()
+    async def _run_once(self) -> bool:
+        """Run the part to its end; tell whether it ever answered."""
+        try:
+            await asyncio.to_thread(self.part.before_start)
+            self.log.begin()
+            process = self._process = await self._spawn()
+        except OSError as error:
+            self.log.note(f"cannot be started: {error}")
+            return False
         if self._stopping.is_set():
             self._send(self.part.stop_signal)
         announcing = asyncio.create_task(self._announce(process))
         code = await process.wait()
+        answered = announcing.done()
         announcing.cancel()
         _kill_group(process.pid)
         self.log.note(f"ended with {code}")
+        return answered
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         output = self.log.open()

@@ -1,7 +1,8 @@
 """The embedded Valkey: finds the program, writes its configuration, says how it is run.
 
 The password stands in the configuration (mode 0600), never on the command line; without one any
-user of the machine could send tasks to the workers.
+user of the machine could send tasks to the workers. A title of its own would write over its
+environment in /proc, by which a later start finds it.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
+set-proc-title no
 """
 _ARCHITECTURES = {"amd64": "x86_64"}
 

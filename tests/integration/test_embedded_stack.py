@@ -40,10 +40,12 @@ def test_one_stack_for_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ready.json").write_text("{}")  # of a stack that was killed
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run(StackOptions(tmp_path, port=port)) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert not (tmp_path / "ready.json").exists()
 
 
 @pytest.mark.usefixtures("servers_elsewhere")

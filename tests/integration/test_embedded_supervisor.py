@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from citewell.embedded import supervisor as supervision
 from citewell.embedded.leftovers import wait_for_end, with_environment
 from citewell.embedded.part_logs import PartLog
-from citewell.embedded.parts import Part
+from citewell.embedded.parts import Part, always_ready
 from citewell.embedded.probes import log_says
 from citewell.embedded.supervisor import PartFailed, Supervisor
 from tests.support.waiting import until
@@ -33,9 +34,18 @@ class Watched:
         self.told: list[Mapping[str, int]] = []
         self.supervisor = Supervisor(folder, self.told.append)
 
-    def part(self, name: str, program: str, **facts: object) -> Part:
+    def part(
+        self,
+        name: str,
+        program: str,
+        ready: Callable[[], Awaitable[bool]] = always_ready,
+        disposable: tuple[Path, ...] = (),
+    ) -> Part:
         command = (sys.executable, *PYTHON, program)
-        return Part(name, command, self.folder, environment={"PATH": "/bin"}, **facts)  # type: ignore[arg-type]
+        return Part(name, command, self.folder, ready=ready, disposable=disposable)
+
+    def is_replaced(self, name: str, pid: int) -> bool:
+        return self.supervisor.pids[name] != pid
 
     def says(self, name: str, word: str) -> Callable[[], Awaitable[bool]]:
         return log_says(PartLog(self.folder, name), re.compile(word.encode()))
@@ -113,6 +123,20 @@ async def test_state_that_kills_a_part_is_moved_aside(
     await watched.supervisor.start([part], 10)
     assert (watched.folder / "state.broken" / "broken").exists()
     assert "keeps dying: moved" in watched.log("a")
+
+
+async def test_state_outlives_any_number_of_kills(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "FIRST_DELAY_S", 0.01)
+    state = watched.folder / "state"
+    state.mkdir()
+    await watched.supervisor.start([watched.part("a", SLEEP, disposable=(state,))], 10)
+    for _ in range(5):
+        killed = watched.supervisor.pids["a"]
+        os.kill(killed, signal.SIGKILL)
+        await until(partial(watched.is_replaced, "a", killed))
+    assert state.exists()
 
 
 async def test_a_part_that_cannot_start_is_told_of_with_its_last_words(watched: Watched) -> None:

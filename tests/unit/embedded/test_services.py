@@ -16,6 +16,7 @@ from citewell.embedded.services import (
     worker_parts,
 )
 
+BROKER = {"CITEWELL_REDIS_URL": "redis://127.0.0.1:1"}
 PASSWORD = "a-password"  # noqa: S105 - nobody's
 GIVEN = {
     "CITEWELL_DATABASE_URL": "postgresql://elsewhere/db",
@@ -80,14 +81,14 @@ def test_workers_have_their_queues_and_stand_back(folder: DataFolder) -> None:
 
 
 def test_flower_has_a_password_only_its_environment_knows(folder: DataFolder) -> None:
-    part = flower_part(folder, {}, port=7003, password=PASSWORD)
+    part = flower_part(folder, BROKER, port=7003, password=PASSWORD)
     assert part.environment["FLOWER_BASIC_AUTH"] == f"citewell:{PASSWORD}"
     assert not any(PASSWORD in word for word in part.command)
     assert flower_url(7003, PASSWORD) == f"http://citewell:{PASSWORD}@127.0.0.1:7003/"
 
 
 async def test_parts_with_state_make_its_folder_anew(folder: DataFolder) -> None:
-    for part in (beat_part(folder, {}), flower_part(folder, {}, port=7003, password=PASSWORD)):
+    for part in (beat_part(folder, {}), flower_part(folder, BROKER, port=7003, password=PASSWORD)):
         (state,) = part.disposable
         state.rmdir()
         part.before_start()
