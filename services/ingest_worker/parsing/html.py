@@ -1,6 +1,7 @@
 """HTML through lxml: titles, paragraphs, lists, tables, code; scripts and navigation dropped."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -9,7 +10,7 @@ from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import HTML
 from services.ingest_worker.parsing.encodings import decode
 from services.ingest_worker.parsing.scrub import scrub
-from shared.models import Element, ElementKind
+from shared.models import Element, ElementKind, JobWarning
 
 # `Any`: lxml ships no types.
 Node = Any
@@ -59,25 +60,33 @@ class HtmlParser:
         """Read the document's title and body."""
         del pages
         decoded = decode(source.path.read_bytes())
-        return Parsed(read_html(scrub(decoded.text)), warnings=decoded.warnings)
+        parsed = read_html(scrub(decoded.text))
+        return Parsed(parsed.elements, warnings=[*decoded.warnings, *parsed.warnings])
 
 
-def read_html(text: str) -> list[Element]:
+def read_html(text: str) -> Parsed:
     """Return the elements of a page or a fragment."""
     if not text.strip():
-        return []
-    # `huge_tree` lifts the depth limit past which libxml2 would drop text; nothing here recurses.
+        return Parsed([])
+    # `huge_tree` lifts the depth limit from 256 to 2,048; nothing here recurses.
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
     root = etree.fromstring(text.encode(), parser)
     if root is None:
-        return []
+        return Parsed([])
     reader = _Reader()
     title = root.findtext(".//head/title")
     etree.strip_elements(root, *_DROPPED, with_tail=False)
     reader.read(root)
-    return _with_title(reader.elements, " ".join((title or "").split()))
+    elements = _with_title(reader.elements, " ".join((title or "").split()))
+    return Parsed(elements, warnings=list(_truncations(parser.error_log)))
+
+
+def _truncations(log: Node) -> Iterator[JobWarning]:
+    """Tell when libxml2 stopped early: what it had not reached is not in the tree."""
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in log):
+        yield JobWarning(code="truncated", detail="The page is nested too deeply to be read whole.")
 
 
 def _with_title(elements: list[Element], title: str) -> list[Element]:

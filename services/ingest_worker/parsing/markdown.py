@@ -66,7 +66,7 @@ class _Reader:
             case "fence" | "code_block":
                 yield Element(kind=ElementKind.CODE, text=token.content.rstrip("\n"))
             case "html_block":
-                yield from read_html(token.content)
+                yield from read_html(token.content).elements
             case "inline":
                 yield from self._text(inline_text(token))
             case "table_close":

@@ -27,6 +27,7 @@ from services.ingest_worker.parsing.pdf_layout import (
     page_elements,
     plain,
 )
+from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import FileCorrupt, FileEncrypted
 from shared.models import Element, JobWarning
 
@@ -165,22 +166,19 @@ def _lines(text_page: raw.FPDF_TEXTPAGE, place: Place) -> list[Line]:
             first = found.start() + found[0].index(words[0])
             ends = (index(first), index(first + len(words) - 1))
             hyphenated = found.end() < len(text) and text[found.end()] in _HYPHENS
-            lines.append(_line(text_page, words, ends, place, hyphenated=hyphenated))
+            lines.append(_line(text_page, scrub(words), ends, place, hyphenated=hyphenated))
     return lines
 
 
 def _text(text_page: raw.FPDF_TEXTPAGE, count: int) -> str:
-    """Return a page's text; characters past the BMP take two units, so it may come in pieces."""
-    parts, start = [], 0
-    while start < count:
-        buffer = (ctypes.c_ushort * (count - start + 1))()
-        units = raw.FPDFText_GetText(text_page, start, count - start, buffer) - 1
-        piece = bytes(buffer)[: max(units, 0) * 2].decode("utf-16-le", "ignore")
-        parts.append(piece)
-        if units < count - start or len(piece) == units:
-            break
-        start += len(piece)
-    return "".join(parts)
+    """Return a page's text with one character for each of pdfium's.
+
+    Those are UTF-16 units: what lies past the BMP stays in two halves here.
+    """
+    buffer = (ctypes.c_ushort * (count + 1))()
+    units = max(0, raw.FPDFText_GetText(text_page, 0, count, buffer) - 1)
+    text = bytes(buffer)[: 2 * units].decode("utf-16-le", "replace")
+    return text if len(text) == units else "".join(map(chr, buffer[:units]))
 
 
 def _line(

@@ -1,0 +1,150 @@
+"""What one ingest API process makes once and closes once; every route is handed it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from services.ingest_worker.deletion import bury, remove_orphans
+from services.ingest_worker.dispatch import Dispatcher
+from services.ingest_worker.messages import Publisher
+from services.ingest_worker.sweeper import STALE_S, Sweeper
+from services.ingest_worker.uploads.upload import UploadDoor
+from shared.auth.authenticator import Authenticator
+from shared.blobs.build import build_blob_store
+from shared.blobs.listed import ListedBlobStore
+from shared.database.engine import Database, build_database
+from shared.database.sweeps import Sweeps
+from shared.embeddings.spaces import default_space
+from shared.errors import CitewellError, ConfigurationInvalid, InvalidInput, Unavailable
+from shared.settings import Settings
+from shared.vectors.base import VectorStore
+from shared.web.health import Check
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+ORPHANS = "orphans"
+ORPHANS_EVERY_S = 3600.0
+
+Loop = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an ingest API process reaches through clients that only its entry point may import."""
+
+    vectors: VectorStore
+    publisher: Publisher
+    ping_broker: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestContext:
+    """The process's stores and use cases.
+
+    `loops` run for as long as the process serves; `grace_s` is how long a paused worker may still
+    write after its work was taken from it.
+    """
+
+    settings: Settings
+    database: Database
+    blobs: ListedBlobStore
+    outside: Outside
+    authenticator: Authenticator
+    uploads: UploadDoor
+    default_space: str
+    grace_s: float
+    wake: Callable[[], None]
+    loops: Sequence[Loop]
+    checks: Sequence[Check]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        self.outside.publisher.close()
+        await self.outside.vectors.aclose()
+        await self.database.aclose()
+
+
+def build_context(settings: Settings, outside: Outside) -> IngestContext:
+    """Build everything from settings; nothing connects before it is used.
+
+    Raises:
+        ConfigurationInvalid: a setting cannot work.
+    """
+    database = build_database(settings.database)
+    blobs = build_blob_store(settings.blobs)
+    space = _default_space(settings)
+    grace_s = settings.ingest.lease_s + settings.qdrant.timeout_s
+    dispatcher = Dispatcher(
+        database=database, publisher=outside.publisher, settings=settings.ingest
+    )
+    sweeper = Sweeper(
+        database=database,
+        bury=partial(bury, database, outside.vectors, blobs, grace_s=grace_s),
+        wake=dispatcher.wake,
+        settings=settings.ingest,
+        store_timeout_s=settings.qdrant.timeout_s,
+    )
+    uploads = UploadDoor(
+        database=database,
+        blobs=blobs,
+        settings=settings.ingest,
+        default_space=space,
+        wake=dispatcher.wake,
+    )
+    return IngestContext(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        outside=outside,
+        authenticator=Authenticator(database, settings.auth),
+        uploads=uploads,
+        default_space=space,
+        grace_s=grace_s,
+        wake=dispatcher.wake,
+        loops=(dispatcher.run, sweeper.run, partial(_remove_orphans_hourly, database, blobs)),
+        checks=(
+            Check("postgres", database.ping),
+            Check("blobs", blobs.ping),
+            Check("sweeper", partial(_check_sweeper, sweeper, since=time.monotonic())),
+            Check("redis", outside.ping_broker, required=False),
+            Check("qdrant", outside.vectors.ping, required=False),
+        ),
+    )
+
+
+def _default_space(settings: Settings) -> str:
+    try:
+        return default_space(settings).name
+    except InvalidInput as error:
+        raise ConfigurationInvalid(f"CITEWELL_EMBEDDING_SPACE: {error.detail}") from error
+
+
+async def _check_sweeper(sweeper: Sweeper, *, since: float) -> None:
+    """Raise when nobody has swept for a minute: dead work would wait for ever.
+
+    Before the very first sweep the process's own age counts; `since` is when it began.
+    """
+    age_s = await sweeper.age_s()
+    if age_s is None:
+        age_s = time.monotonic() - since
+    if age_s > STALE_S:
+        raise Unavailable(f"No sweep for {round(age_s)} s.")
+
+
+async def _remove_orphans_hourly(database: Database, blobs: ListedBlobStore) -> None:
+    """Remove orphaned bytes now and then, one process at a time, until cancelled."""
+    while True:
+        await asyncio.sleep(ORPHANS_EVERY_S)
+        try:
+            async with database.worker() as connection:
+                age_s = await Sweeps(connection).age_s(ORPHANS)
+                if age_s is not None and age_s < ORPHANS_EVERY_S / 2:
+                    continue
+                await Sweeps(connection).note(ORPHANS)
+            await remove_orphans(database, blobs)
+        except CitewellError as error:
+            log.warning("orphans_not_removed", code=error.code, detail=error.detail)

@@ -1,0 +1,188 @@
+"""Deletion: a thing is invisible in the request's own transaction; here it is removed for good.
+
+Points go first and once more after nobody can write any (Qdrant cannot refuse a late write), are
+counted to zero, then rows, then bytes. Every step may be repeated and resumed anywhere.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.blobs.base import BlobStore
+from shared.blobs.listed import ListedBlobStore
+from shared.database.blobs import Blobs
+from shared.database.documents import Documents
+from shared.database.engine import Database
+from shared.database.jobs import Jobs
+from shared.database.tombstones import Tombstone, Tombstones
+from shared.vectors.base import VectorStore
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+# Tombstones looked at in one round, and versions removed by one call to the store.
+ROUND = 2000
+VERSIONS_A_CALL = 200
+COUNTS_AT_ONCE = 8
+# Documents removed in one transaction: their chunks and parts cascade.
+DOCUMENTS_AT_ONCE = 50
+COLLECTIONS_A_ROUND = 10
+# An upload is over long before this; a blob without a row after it was left by a dead process.
+ORPHAN_AGE = timedelta(hours=24)
+KEYS_AT_ONCE = 500
+
+
+async def delete_documents(
+    connection: AsyncConnection, document_ids: Sequence[UUID], *, grace_s: float
+) -> None:
+    """Make locked documents invisible and leave their removal to `bury`."""
+    documents = Documents(connection)
+    open_jobs = await documents.open_jobs(document_ids)
+    if open_jobs:
+        await Jobs(connection).cancel(open_jobs, grace_s=grace_s)
+    await documents.hide(document_ids)
+    await documents.bury(document_ids, grace_s=grace_s)
+
+
+async def bury(
+    database: Database, vectors: VectorStore, blobs: BlobStore, *, grace_s: float
+) -> None:
+    """Do one round of removal: everything that is due, as far as it can be done now.
+
+    Raises:
+        VectorStoreUnavailable, StorageUnavailable, DatabaseUnavailable: the rest waits for the
+            next round.
+    """
+    burial = _Burial(database, vectors, blobs)
+    await burial.bury_versions()
+    await burial.bury_collections(grace_s=grace_s)
+
+
+async def remove_orphans(database: Database, blobs: ListedBlobStore) -> int:
+    """Remove bytes that a killed upload or deletion left without a row; return how many."""
+    removed = 0
+    found: list[UUID] = []
+    async for key in blobs.keys_before(datetime.now(UTC) - ORPHAN_AGE):
+        blob_id = _uuid(key)
+        if blob_id is not None:
+            found.append(blob_id)
+        if len(found) == KEYS_AT_ONCE:
+            removed += await _remove_rowless(database, blobs, found)
+            found = []
+    return removed + await _remove_rowless(database, blobs, found)
+
+
+class _Burial:
+    """One round of removal."""
+
+    def __init__(self, database: Database, vectors: VectorStore, blobs: BlobStore) -> None:
+        self._database = database
+        self._vectors = vectors
+        self._blobs = blobs
+
+    async def bury_versions(self) -> None:
+        """Remove the points of every version that has a tombstone; lift those that are over."""
+        async with self._database.worker() as connection:
+            due = await Tombstones(connection).due(limit=ROUND)
+        by_index: dict[UUID, list[Tombstone]] = defaultdict(list)
+        for tombstone in due:
+            by_index[tombstone.index_id].append(tombstone)
+        for index_id, tombstones in by_index.items():
+            for some in _slices(tombstones, VERSIONS_A_CALL):
+                await self._bury(index_id, some)
+
+    async def bury_collections(self, *, grace_s: float) -> None:
+        """Drop the indexes of deleted collections; remove their rows when nobody writes any."""
+        async with self._database.worker() as connection:
+            deleted = await Tombstones(connection).deleted_collections(
+                grace_s=grace_s, limit=COLLECTIONS_A_ROUND
+            )
+        for collection in deleted:
+            for index_id in collection.indexes:
+                await self._vectors.drop_index(index_id)
+            if collection.over:
+                await self._remove_collection(collection.id)
+
+    async def _bury(self, index_id: UUID, tombstones: Sequence[Tombstone]) -> None:
+        await self._vectors.delete_versions(index_id, [t.version_id for t in tombstones])
+        over = [tombstone for tombstone in tombstones if tombstone.over]
+        empty = await self._without_points(index_id, over)
+        for some in _slices(empty, DOCUMENTS_AT_ONCE):
+            await self._lift([tombstone.id for tombstone in some])
+
+    async def _without_points(
+        self, index_id: UUID, tombstones: Sequence[Tombstone]
+    ) -> list[Tombstone]:
+        free = asyncio.Semaphore(COUNTS_AT_ONCE)
+
+        async def count(tombstone: Tombstone) -> int:
+            async with free:
+                return await self._vectors.count(index_id, version_id=tombstone.version_id)
+
+        counts = await asyncio.gather(*map(count, tombstones))
+        left = sum(counts)
+        if left:
+            log.warning("points_came_back", index_id=str(index_id), points=left)
+        return [t for t, points in zip(tombstones, counts, strict=True) if points == 0]
+
+    async def _lift(self, tombstone_ids: Sequence[UUID]) -> None:
+        async with self._database.worker() as connection:
+            gone = await Tombstones(connection).lift(tombstone_ids)
+            freed = await _remove_documents(connection, gone)
+        await self._remove_bytes(freed)
+
+    async def _remove_collection(self, collection_id: UUID) -> None:
+        while True:
+            async with self._database.worker() as connection:
+                tombstones = Tombstones(connection)
+                some = await tombstones.some_documents(collection_id, limit=DOCUMENTS_AT_ONCE)
+                freed = await _remove_documents(connection, some)
+                if not some:
+                    await tombstones.delete_collection(collection_id)
+            await self._remove_bytes(freed)
+            if not some:
+                return
+
+    async def _remove_bytes(self, blob_ids: Sequence[UUID]) -> None:
+        for blob_id in blob_ids:
+            await self._blobs.delete(str(blob_id))
+
+
+async def _remove_documents(
+    connection: AsyncConnection, document_ids: Sequence[UUID]
+) -> list[UUID]:
+    """Delete documents; return the blobs that no version needs any more, their rows gone."""
+    if not document_ids:
+        return []
+    blob_ids = await Tombstones(connection).delete_documents(document_ids)
+    return await Blobs(connection).delete_unreferenced(blob_ids)
+
+
+async def _remove_rowless(
+    database: Database, blobs: ListedBlobStore, blob_ids: Sequence[UUID]
+) -> int:
+    if not blob_ids:
+        return 0
+    async with database.worker() as connection:
+        present = await Blobs(connection).present(blob_ids)
+    orphans = [blob_id for blob_id in blob_ids if blob_id not in present]
+    for blob_id in orphans:
+        await blobs.delete(str(blob_id))
+    if orphans:
+        log.info("orphans_removed", count=len(orphans))
+    return len(orphans)
+
+
+def _uuid(key: str) -> UUID | None:
+    try:
+        return UUID(key)
+    except ValueError:
+        return None
+
+
+def _slices(items: Sequence[Tombstone], size: int) -> list[Sequence[Tombstone]]:
+    return [items[begin : begin + size] for begin in range(0, len(items), size)]

@@ -1,0 +1,86 @@
+"""`/v1/batches`: one bulk upload, all of its jobs at a glance."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest_worker.routers.dependencies import Context, Loader
+from services.ingest_worker.schemas import BatchResponse
+from shared.database.batches import WINDOW_S, Batches, BatchRow
+from shared.database.jobs import Jobs
+from shared.database.retries import Retries
+from shared.errors import Conflict, NotFound
+from shared.models import TERMINAL, JobState
+from shared.web.problems import documented
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"], responses=documented(401, 403, 503))
+
+
+@router.get("/{batch_id}", summary="Show a batch", responses=documented(404, 422))
+async def get_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
+    """Show a batch; its counts sum to `total` at every moment."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        return await _by_id(connection, batch_id)
+
+
+@router.post("/{batch_id}/cancel", summary="Cancel a batch", responses=documented(404, 422))
+async def cancel_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
+    """Cancel every job of a batch that has not ended; may be repeated."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await _by_id(connection, batch_id)
+        open_jobs = await Batches(connection).open_jobs(batch_id)
+        if open_jobs:
+            await Jobs(connection).cancel(open_jobs, grace_s=context.grace_s)
+        return await _by_id(connection, batch_id)
+
+
+@router.post("/{batch_id}/retry", summary="Retry a batch", responses=documented(404, 422))
+async def retry_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
+    """Reopen every job of a batch that failed or was cancelled; may be repeated."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await _by_id(connection, batch_id)
+        fruitless = await Batches(connection).fruitless_jobs(batch_id)
+    for job_id in fruitless:
+        await _retry(context, caller.tenant_id, job_id)
+    context.wake()
+    async with context.database.tenant(caller.tenant_id) as connection:
+        return await _by_id(connection, batch_id)
+
+
+async def _retry(context: Context, tenant_id: str, job_id: UUID) -> None:
+    # A transaction of its own: a job that was retried or deleted meanwhile is passed over.
+    try:
+        async with context.database.tenant(tenant_id) as connection:
+            await Retries(connection).retry(
+                job_id, deadline_s=context.settings.ingest.job_deadline_s
+            )
+    except (Conflict, NotFound):
+        return
+
+
+async def _by_id(connection: AsyncConnection, batch_id: UUID) -> BatchResponse:
+    row = await Batches(connection).by_id(batch_id)
+    if row is None:
+        raise NotFound(f"There is no batch {batch_id}.")
+    return _shown(row)
+
+
+def _shown(row: BatchRow) -> BatchResponse:
+    counts = {state: int(row.counts.get(state, 0)) for state in JobState}
+    left = sum(count for state, count in counts.items() if state not in TERMINAL)
+    window_s = min(float(WINDOW_S), max(1.0, (row.read_at - row.created_at).total_seconds()))
+    throughput = row.recent / window_s
+    return BatchResponse(
+        id=row.id,
+        collection=row.collection,
+        total=row.total,
+        sealed=row.sealed,
+        paused=row.paused,
+        revision=row.revision,
+        counts=counts,
+        throughput=round(throughput, 3),
+        eta_s=round(left / throughput, 1) if left and throughput else None,
+        created_at=row.created_at,
+        finished_at=None if left else row.finished_at,
+    )

@@ -1,0 +1,166 @@
+"""`/v1/jobs`: what became of a file, and getting a stuck one moving."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest_worker.routers.dependencies import Context, Loader
+from services.ingest_worker.schemas import (
+    JobResponse,
+    Page,
+    Progress,
+    RetryRequest,
+    ShortText,
+    Usage,
+)
+from services.ingest_worker.uploads.form import checked_options
+from services.ingest_worker.waiting import wait_for_job
+from shared.database.job_views import JobFilter, JobRow, JobViews
+from shared.database.jobs import Jobs
+from shared.database.retries import Retries
+from shared.errors import Conflict, NotFound
+from shared.models import TERMINAL, JobState, WaitingFor
+from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
+from shared.web.problems import documented
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=documented(401, 403, 503))
+
+
+@router.get("", summary="List jobs", responses=documented(422))
+async def list_jobs(
+    *,
+    context: Context,
+    caller: Loader,
+    state: JobState | None = None,
+    batch: UUID | None = None,
+    code: Annotated[ShortText | None, Query(description="Code of the job's problem.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[JobResponse]:
+    """List jobs, oldest first."""
+    after = id_after(cursor)
+    async with context.database.tenant(caller.tenant_id) as connection:
+        wanted = JobFilter(batch=batch, state=state, code=code)
+        rows = await JobViews(connection).listed(wanted, after=after, limit=limit + 1)
+    shown, more = page(rows, limit)
+    return Page(
+        items=[_shown(row) for row in shown],
+        next_cursor=cursor_of(shown[-1].id) if more else None,
+    )
+
+
+@router.get("/{job_id}", summary="Show a job, or wait for it", responses=documented(404, 422))
+async def get_job(
+    *,
+    request: Request,
+    job_id: UUID,
+    context: Context,
+    caller: Loader,
+    wait: Annotated[float, Query(ge=0, le=60, description="Longest wait, seconds.")] = 0,
+    since: Annotated[
+        int | None, Query(ge=0, description="Return when the revision differs from this.")
+    ] = None,
+) -> JobResponse:
+    """Show a job; with `wait`, return once it has ended or its revision differs from `since`."""
+    if wait:
+        await wait_for_job(
+            context.database,
+            caller.tenant_id,
+            job_id,
+            since=since,
+            seconds=wait,
+            gone=request.is_disconnected,
+        )
+    async with context.database.tenant(caller.tenant_id) as connection:
+        return await _by_id(connection, job_id)
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=documented(404, 409, 422))
+async def cancel_job(job_id: UUID, context: Context, caller: Loader) -> JobResponse:
+    """Cancel a job at once; again is no error, but a job that ended otherwise is a conflict."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await Jobs(connection).cancel([job_id], grace_s=context.grace_s)
+        job = await _by_id(connection, job_id)
+    if job.state is not JobState.CANCELLED:
+        raise Conflict(f"Job {job_id} has ended as {job.state}.")
+    return job
+
+
+@router.post("/{job_id}/retry", summary="Retry a job", responses=documented(404, 409, 422))
+async def retry_job(
+    job_id: UUID, context: Context, caller: Loader, wish: RetryRequest | None = None
+) -> JobResponse:
+    """Reopen a failed or cancelled job; other options begin it anew as a new version."""
+    async with context.database.tenant(caller.tenant_id) as connection:
+        await Retries(connection).retry(
+            job_id,
+            options=_changed_options(wish or RetryRequest()),
+            deadline_s=context.settings.ingest.job_deadline_s,
+        )
+        job = await _by_id(connection, job_id)
+    context.wake()
+    return job
+
+
+async def _by_id(connection: AsyncConnection, job_id: UUID) -> JobResponse:
+    views = JobViews(connection)
+    row = await views.by_id(job_id)
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    job = _shown(row)
+    if job.waiting_for and job.waiting_for.kind == "queue":
+        position = await views.ahead(job_id) + 1
+        job.waiting_for = job.waiting_for.model_copy(update={"position": position})
+    return job
+
+
+def _changed_options(wish: RetryRequest) -> dict[str, object]:
+    options = checked_options(wish.options).model_dump(exclude_unset=True) if wish.options else {}
+    return options | ({"password": wish.password} if wish.password else {})
+
+
+def _shown(row: JobRow) -> JobResponse:
+    return JobResponse(
+        id=row.id,
+        document_id=row.document_id,
+        batch_id=row.batch_id,
+        version=row.version,
+        filename=row.filename,
+        duplicate_of=row.duplicate_of,
+        state=JobState(row.state),
+        stage=row.stage,
+        revision=row.revision,
+        pages=Progress(done=row.pages_done, total=row.pages_total),
+        chunks=Progress(done=row.chunks_total - row.chunks_left, total=row.chunks_total),
+        attempts=row.attempts,
+        waiting_for=_waiting_for(row),
+        eta_s=_eta_s(row),
+        timings=row.timings,
+        usage=Usage.model_validate(row.usage),
+        warnings=row.warnings,
+        problem=row.problem,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _waiting_for(row: JobRow) -> WaitingFor | None:
+    if row.waiting_for is not None:
+        return WaitingFor.model_validate(row.waiting_for)
+    return WaitingFor(kind="queue") if row.state == JobState.QUEUED else None
+
+
+def _eta_s(row: JobRow) -> float | None:
+    """Estimate from what is done so far, parsing and embedding counted as half the work each."""
+    if row.state in TERMINAL:
+        return None
+    parsed = row.pages_done / row.pages_total if row.pages_total else 0.0
+    embedded = 1 - row.chunks_left / row.chunks_total if row.chunks_total else 0.0
+    done = (parsed + embedded) / 2
+    if not 0 < done < 1:
+        return None
+    elapsed_s = (row.read_at - row.created_at).total_seconds()
+    return round(elapsed_s * (1 - done) / done, 1)

@@ -1,0 +1,254 @@
+"""The wire of the ingest service: what is sent and answered, as OpenAPI tells it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from services.ingest_worker.attributes import FieldType
+from shared.auth.principal import Scope
+from shared.models import Box, JobState, JobWarning, ParseOptions, Problem, Stage, WaitingFor
+
+COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+# Postgres stores no NUL.
+NO_NUL = r"^[^\x00]*$"
+
+CollectionName = Annotated[str, StringConstraints(pattern=COLLECTION_NAME)]
+ShortText = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL)]
+Item = TypeVar("Item")
+
+
+class Request(BaseModel):
+    """A body; what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="Send it as `cursor`; null on the last page.")
+
+
+class CollectionRequest(Request):
+    """What a collection is to be; all may be left out."""
+
+    space: ShortText | None = Field(
+        default=None, description="Embedding space, such as `local/bge-small-en-v1.5`."
+    )
+    description: ShortText | None = None
+    fields: dict[ShortText, FieldType] | None = Field(
+        default=None, description="Types of attributes; else the first value fixes the type."
+    )
+
+
+class CollectionResponse(BaseModel):
+    """A collection."""
+
+    name: str
+    description: str
+    space: str
+    fields: Mapping[str, str]
+    documents: int
+    created_at: datetime
+
+
+class UploadedFile(BaseModel):
+    """What became of one file; a refused one has a problem and no job."""
+
+    job_id: UUID | None
+    document_id: UUID | None
+    version: int | None
+    filename: str
+    state: JobState
+    duplicate_of: UUID | None = Field(
+        default=None, description="The job that did the work for these very bytes."
+    )
+    problem: Problem | None = None
+
+
+class UploadResponse(BaseModel):
+    """A committed upload: one entry for each file, in the order they came."""
+
+    batch_id: UUID
+    jobs: list[UploadedFile]
+
+
+class DocumentResponse(BaseModel):
+    """A document; `state` is that of its newest version."""
+
+    id: UUID
+    collection: str
+    name: str
+    attributes: Mapping[str, Any]
+    live_version: int | None = Field(description="The version that queries see; null: none yet.")
+    newest_version: int
+    state: JobState
+    job_id: UUID
+    media_type: str
+    pages: int | None
+    size: int = Field(description="Bytes of the newest version.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentPatch(Request):
+    """Changes to attributes, merged as RFC 7396 says: null removes a name."""
+
+    attributes: dict[str, Any]
+
+
+class VersionResponse(BaseModel):
+    """A version of a document."""
+
+    version: int
+    live: bool
+    state: JobState
+    job_id: UUID | None
+    media_type: str
+    pages: int | None
+    parser: str
+    options: ParseOptions
+    size: int
+    sha256: str
+    created_at: datetime
+
+
+class ChunkResponse(BaseModel):
+    """A chunk of a live version."""
+
+    id: UUID
+    document_id: UUID
+    version: int
+    ordinal: int
+    text: str
+    tokens: int
+    page_start: int
+    page_end: int
+    section: Sequence[str]
+    boxes: Sequence[Box]
+
+
+class ChunkWithNeighbours(ChunkResponse):
+    """A chunk, and those before and after it in the document."""
+
+    before: list[ChunkResponse]
+    after: list[ChunkResponse]
+
+
+class Progress(BaseModel):
+    """So many of so many."""
+
+    done: int
+    total: int
+
+
+class Usage(BaseModel):
+    """What embedding a job cost."""
+
+    tokens: int = 0
+    provider_calls: int = 0
+    cached: int = Field(default=0, description="Chunks whose text was known already.")
+
+
+class JobResponse(BaseModel):
+    """A job."""
+
+    id: UUID
+    document_id: UUID
+    batch_id: UUID
+    version: int
+    filename: str
+    duplicate_of: UUID | None = None
+    state: JobState
+    stage: Stage
+    revision: int = Field(description="Rises with each change; send it as `since`.")
+    pages: Progress
+    chunks: Progress
+    attempts: int
+    waiting_for: WaitingFor | None = None
+    eta_s: float | None = None
+    timings: Mapping[str, float] = Field(description="Milliseconds of each stage.")
+    usage: Usage
+    warnings: list[JobWarning]
+    problem: Problem | None = None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+
+class RetryRequest(Request):
+    """How to read the file this time; without it as before."""
+
+    options: ParseOptions | None = None
+    password: Annotated[str, StringConstraints(max_length=1024, pattern=NO_NUL)] | None = None
+
+
+class BatchResponse(BaseModel):
+    """A batch; its counts sum to `total` at every moment."""
+
+    id: UUID
+    collection: str
+    total: int
+    sealed: bool = Field(description="False while archives may still add jobs.")
+    paused: bool
+    revision: int = Field(description="Rises with each change of one of its jobs.")
+    counts: dict[JobState, int]
+    throughput: float = Field(description="Jobs ended a second, over the last minute.")
+    eta_s: float | None = None
+    created_at: datetime
+    finished_at: datetime | None = Field(
+        default=None, description="When the last job ended; null while one is open."
+    )
+
+
+class KeyRequest(Request):
+    """A key to make for the caller's tenant."""
+
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    description: ShortText = ""
+    expires_at: AwareDatetime | None = None
+
+
+class KeyResponse(BaseModel):
+    """A key without its secret."""
+
+    id: UUID
+    prefix: str = Field(description="The key's first characters.")
+    scopes: list[Scope]
+    description: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class NewKeyResponse(KeyResponse):
+    """A new key; `key` is shown this once."""
+
+    key: str
+
+
+OnDuplicateField = Literal["replace", "skip", "new"]
+
+
+class UploadForm(BaseModel):
+    """The multipart body of an upload, for the OpenAPI document; its fields come in any order."""
+
+    file: list[str] = Field(
+        min_length=1,
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+        description="Repeated, one for each file. The file name is kept as sent.",
+    )
+    collection: str = Field(default="default", pattern=COLLECTION_NAME)
+    attributes: str = Field(
+        default="{}", description="JSON object; holds for every document of the request."
+    )
+    on_duplicate: OnDuplicateField = Field(
+        default="replace", description="Where the collection has a document of that name."
+    )
+    options: str = Field(
+        default="{}", description='JSON object, such as `{"ocr": true, "language": "en"}`.'
+    )
+    password: str | None = Field(default=None, description="Opens protected files.")

@@ -1,0 +1,18 @@
+"""A blob store that can also tell what it holds: for finding what a killed upload left behind."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+from shared.blobs.base import BlobStore
+
+
+class ListedBlobStore(BlobStore, Protocol):
+    """What `build_blob_store` gives; only the clean-up needs more than `BlobStore`."""
+
+    def keys_before(self, moment: datetime) -> AsyncIterator[str]:
+        """List the keys last written before `moment`, pieces of unfinished writes included.
+
+        `delete` of such a key removes the pieces too.
+        """
+        ...

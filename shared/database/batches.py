@@ -1,0 +1,78 @@
+"""Batch rows with what their jobs add up to, read in one statement so that the counts agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# The window that the throughput is measured over.
+WINDOW_S = 60
+
+# One statement is one snapshot: `total` and the counts are of the same moment.
+SHOWN = text(f"""
+SELECT b.id, c.name AS collection, b.total, b.sealed, b.paused, b.created_at,
+       now() AS read_at, coalesce(n.revision, 0) AS revision, coalesce(n.counts, '{{}}') AS counts,
+       coalesce(n.recent, 0) AS recent, n.finished_at
+FROM batches b JOIN collections c ON c.id = b.collection_id
+LEFT JOIN LATERAL (
+    SELECT sum(s.revision)::bigint AS revision, jsonb_object_agg(s.state, s.jobs) AS counts,
+           sum(s.recent)::int AS recent, max(s.finished_at) AS finished_at
+    FROM (
+        SELECT state, count(*) AS jobs, sum(revision + 1) AS revision,
+               count(*) FILTER (WHERE finished_at > now() - interval '{WINDOW_S} s') AS recent,
+               max(finished_at) AS finished_at
+        FROM jobs WHERE batch_id = b.id GROUP BY state
+    ) s
+) n ON true
+WHERE b.id = :id
+""")  # noqa: S608 - a constant of this module
+OPEN_JOBS = text("""
+SELECT id FROM jobs
+WHERE batch_id = :id AND state IN ('queued', 'parsing', 'embedding') ORDER BY id FOR UPDATE
+""")
+FRUITLESS_JOBS = text("""
+SELECT id FROM jobs WHERE batch_id = :id AND state IN ('failed', 'cancelled') ORDER BY id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as it is; `recent` jobs ended within the last `WINDOW_S` seconds."""
+
+    id: UUID
+    collection: str
+    total: int
+    sealed: bool
+    paused: bool
+    created_at: datetime
+    read_at: datetime
+    revision: int
+    counts: Mapping[str, Any]
+    recent: int
+    finished_at: datetime | None
+
+
+class Batches:
+    """The tenant's batches, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def by_id(self, batch_id: UUID) -> BatchRow | None:
+        """Return a batch and what its jobs add up to; None when there is none."""
+        result = await self._connection.execute(SHOWN, {"id": batch_id})
+        row = result.mappings().one_or_none()
+        return None if row is None else BatchRow(**row)
+
+    async def open_jobs(self, batch_id: UUID) -> Sequence[UUID]:
+        """Lock the batch's jobs that have not ended, and return them."""
+        return list((await self._connection.execute(OPEN_JOBS, {"id": batch_id})).scalars())
+
+    async def fruitless_jobs(self, batch_id: UUID) -> Sequence[UUID]:
+        """Return the batch's jobs that failed or were cancelled."""
+        return list((await self._connection.execute(FRUITLESS_JOBS, {"id": batch_id})).scalars())

@@ -1,0 +1,166 @@
+"""Jobs and chunks as they are read: shown, listed, waited for. Their changes are elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+SHOWN = """
+SELECT id, document_id, batch_id, version, filename, duplicate_of, state, stage, revision,
+       pages_total, pages_done, chunks_total, chunks_left, attempts, waiting_for, problem,
+       warnings, timings, usage, created_at, updated_at, finished_at, now() AS read_at
+FROM jobs
+"""
+BY_ID = text(f"{SHOWN} WHERE id = :id")
+LISTED = text(f"""
+{SHOWN}
+WHERE (CAST(:after AS uuid) IS NULL OR id > :after)
+  AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
+  AND (CAST(:state AS text) IS NULL OR state = :state)
+  AND (CAST(:code AS text) IS NULL OR problem->>'code' = :code)
+ORDER BY id LIMIT :limit
+""")
+PROGRESS = text("SELECT state, revision FROM jobs WHERE id = :id")
+AHEAD = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND id < :id")
+LIVE_CHUNKS = """
+SELECT c.id, c.document_id, v.number AS version, c.ordinal, c.text, c.tokens, c.page_start,
+       c.page_end, c.section, c.boxes
+FROM chunks c
+JOIN versions v ON v.id = c.version_id
+JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND d.live_version = v.number
+JOIN collections k ON k.id = d.collection_id AND k.deleted_at IS NULL
+"""
+CHUNKS = text(f"""
+{LIVE_CHUNKS}
+WHERE c.document_id = :document_id AND c.index_id = k.active_index
+  AND c.ordinal > :after ORDER BY c.ordinal LIMIT :limit
+""")
+# The chunk asked for may be of either index; its neighbours are of the same.
+NEIGHBOURHOOD = text(f"""
+{LIVE_CHUNKS}
+JOIN chunks m ON m.id = :id AND m.version_id = c.version_id AND m.index_id = c.index_id
+WHERE c.ordinal BETWEEN m.ordinal - :neighbours AND m.ordinal + :neighbours
+ORDER BY c.ordinal
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as it is; `read_at` is the database's clock."""
+
+    id: UUID
+    document_id: UUID
+    batch_id: UUID
+    version: int
+    filename: str
+    duplicate_of: UUID | None
+    state: str
+    stage: str
+    revision: int
+    pages_total: int
+    pages_done: int
+    chunks_total: int
+    chunks_left: int
+    attempts: int
+    waiting_for: Mapping[str, Any] | None
+    problem: Mapping[str, Any] | None
+    warnings: Sequence[Mapping[str, Any]]
+    timings: Mapping[str, Any]
+    usage: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; None lets all through. `code` is the problem's."""
+
+    batch: UUID | None = None
+    state: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk of a live version as it is shown."""
+
+    id: UUID
+    document_id: UUID
+    version: int
+    ordinal: int
+    text: str
+    tokens: int
+    page_start: int
+    page_end: int
+    section: Sequence[str]
+    boxes: Sequence[Mapping[str, Any]]
+
+
+class JobViews:
+    """The tenant's jobs, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def by_id(self, job_id: UUID) -> JobRow | None:
+        """Return a job; None when there is none."""
+        result = await self._connection.execute(BY_ID, {"id": job_id})
+        row = result.mappings().one_or_none()
+        return None if row is None else JobRow(**row)
+
+    async def progress(self, job_id: UUID) -> tuple[str, int] | None:
+        """Return a job's state and revision: all that a waiting caller needs."""
+        row = (await self._connection.execute(PROGRESS, {"id": job_id})).one_or_none()
+        return None if row is None else (row.state, row.revision)
+
+    async def listed(self, wanted: JobFilter, *, after: UUID | None, limit: int) -> list[JobRow]:
+        """Return up to `limit` jobs, oldest first, after the id `after`."""
+        result = await self._connection.execute(
+            LISTED,
+            {
+                "batch": wanted.batch,
+                "state": wanted.state,
+                "code": wanted.code,
+                "after": after,
+                "limit": limit,
+            },
+        )
+        return [JobRow(**row) for row in result.mappings()]
+
+    async def ahead(self, job_id: UUID) -> int:
+        """Count the tenant's queued jobs that came before this one."""
+        return int((await self._connection.execute(AHEAD, {"id": job_id})).scalar_one())
+
+
+class ChunkViews:
+    """The chunks of live versions, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Take the transaction."""
+        self._connection = connection
+
+    async def listed(self, document_id: UUID, *, after: int | None, limit: int) -> list[ChunkRow]:
+        """Return up to `limit` chunks of a document in order, after the ordinal `after`."""
+        result = await self._connection.execute(
+            CHUNKS,
+            {
+                "document_id": document_id,
+                "after": -1 if after is None else after,
+                "limit": limit,
+            },
+        )
+        return [ChunkRow(**row) for row in result.mappings()]
+
+    async def around(self, chunk_id: UUID, *, neighbours: int) -> list[ChunkRow]:
+        """Return a chunk with up to `neighbours` on either side, in order; none when it is gone."""
+        result = await self._connection.execute(
+            NEIGHBOURHOOD, {"id": chunk_id, "neighbours": neighbours}
+        )
+        return [ChunkRow(**row) for row in result.mappings()]

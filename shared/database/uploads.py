@@ -1,0 +1,218 @@
+"""What one upload writes: documents, versions, jobs and their first parts, a statement a table.
+
+A thousand files take as many statements as one.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.events import Events
+
+# Names share 64 locks a collection: one lock a name would fill Postgres's lock table. Taken in one
+# order, so that uploads of the same names queue up instead of waiting for each other.
+LOCK_NAMES = text("""
+SELECT pg_advisory_xact_lock(hashtextextended(:collection_id, slot)) FROM (
+    SELECT DISTINCT (hashtextextended(name, 0) & 63) AS slot
+    FROM unnest(CAST(:names AS text[])) AS n(name) ORDER BY slot
+) slots
+""")
+LOCK_DOCUMENTS = text("""
+SELECT id FROM documents WHERE id IN (
+    SELECT DISTINCT ON (name) id FROM documents
+    WHERE collection_id = :collection_id AND name = ANY(:names) AND deleted_at IS NULL
+    ORDER BY name, id DESC
+) AND deleted_at IS NULL ORDER BY id FOR UPDATE
+""")
+# A statement of its own: it sees what was committed while the locks were waited for.
+NEWEST = text("""
+SELECT d.id AS document_id, d.name, d.attributes, d.newest_version AS version, b.sha256,
+       v.options - 'password' AS options, v.id AS version_id, j.id AS job_id, j.state AS job_state
+FROM documents d
+JOIN versions v ON v.document_id = d.id AND v.number = d.newest_version
+JOIN blobs b ON b.id = v.blob_id
+JOIN LATERAL (
+    SELECT id, state FROM jobs WHERE version_id = v.id AND duplicate_of IS NULL
+    ORDER BY id DESC LIMIT 1
+) j ON true
+WHERE d.id = ANY(:ids)
+""")
+ADD_BATCH = text("""
+INSERT INTO batches (id, tenant_id, collection_id, total)
+VALUES (:id, :tenant_id, :collection_id, :total)
+""")
+ADD_DOCUMENTS = text("""
+INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version)
+SELECT id, :tenant_id, :collection_id, name, attributes, version
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+     AS r(id uuid, name text, attributes jsonb, version int)
+""")
+RAISE_DOCUMENTS = text("""
+UPDATE documents d
+SET newest_version = r.version, attributes = r.attributes, updated_at = now()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attributes jsonb, version int)
+WHERE d.id = r.id
+""")
+ADD_VERSIONS = text("""
+INSERT INTO versions (id, tenant_id, document_id, number, blob_id, options)
+SELECT id, :tenant_id, document_id, number, blob_id, CAST(:options AS jsonb)
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+     AS r(id uuid, document_id uuid, number int, blob_id uuid)
+""")
+ADD_JOBS = text("""
+INSERT INTO jobs (id, tenant_id, batch_id, collection_id, document_id, version_id, version,
+                  filename, duplicate_of, state, stage, parts_total, parts_left, deadline,
+                  finished_at)
+SELECT id, :tenant_id, :batch_id, :collection_id, document_id, version_id, version,
+       filename, duplicate_of,
+       CASE WHEN duplicate_of IS NULL THEN 'queued' ELSE 'succeeded' END,
+       CASE WHEN duplicate_of IS NULL THEN 'parse' ELSE 'receive' END,
+       (duplicate_of IS NULL)::int, (duplicate_of IS NULL)::int,
+       now() + make_interval(secs => :deadline_s),
+       CASE WHEN duplicate_of IS NULL THEN NULL ELSE now() END
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+     AS r(id uuid, document_id uuid, version_id uuid, version int, filename text,
+          duplicate_of uuid)
+RETURNING id, tenant_id, batch_id, state, stage, revision
+""")
+# Part 0 without pages: the worker that claims it makes the part plan first.
+ADD_PARTS = text("""
+INSERT INTO parts (version_id, number, tenant_id, job_id, bulk)
+SELECT version_id, 0, tenant_id, id, :bulk FROM jobs
+WHERE batch_id = :batch_id AND duplicate_of IS NULL
+""")
+
+# Files of a batch up to this size go before those of larger ones.
+SMALL_BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A document and its newest version, with the job that ingests or ingested it."""
+
+    document_id: UUID
+    name: str
+    attributes: Mapping[str, Any]
+    version: int
+    sha256: bytes
+    options: Mapping[str, Any]
+    version_id: UUID
+    job_id: UUID
+    job_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document to add, or one whose newest version rises to `version`."""
+
+    id: UUID
+    name: str
+    attributes: Mapping[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to add."""
+
+    id: UUID
+    document_id: UUID
+    number: int
+    blob_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to add: queued, or ended at once as a duplicate of another job."""
+
+    id: UUID
+    document_id: UUID
+    version_id: UUID
+    version: int
+    filename: str
+    duplicate_of: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRows:
+    """Everything an upload adds; `raised` are documents that were there before."""
+
+    batch_id: UUID
+    documents: Sequence[NewDocument]
+    raised: Sequence[NewDocument]
+    versions: Sequence[NewVersion]
+    jobs: Sequence[NewJob]
+
+
+class Uploads:
+    """An upload's queries for one collection, inside the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection, *, tenant_id: str, collection_id: UUID) -> None:
+        """Take the transaction and whose collection it is."""
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._collection_id = collection_id
+
+    async def newest(self, names: Sequence[str]) -> dict[str, Newest]:
+        """Lock these names and return the documents that have them, each as it is now.
+
+        No other upload changes a document of these names until the transaction ends. Of several
+        documents with one name the youngest counts.
+        """
+        parameters = {"collection_id": str(self._collection_id), "names": list(names)}
+        await self._connection.execute(LOCK_NAMES, parameters)
+        locked = await self._connection.execute(
+            LOCK_DOCUMENTS, parameters | {"collection_id": self._collection_id}
+        )
+        rows = await self._connection.execute(NEWEST, {"ids": list(locked.scalars())})
+        return {row["name"]: Newest(**row) for row in rows.mappings()}
+
+    async def add(self, rows: UploadRows, *, options: Mapping[str, Any], deadline_s: float) -> None:
+        """Insert a batch with all its rows; `options` hold for each version."""
+        await self._connection.execute(
+            ADD_BATCH,
+            {
+                "id": rows.batch_id,
+                "tenant_id": self._tenant_id,
+                "collection_id": self._collection_id,
+                "total": len(rows.jobs),
+            },
+        )
+        await self._write(ADD_DOCUMENTS, rows.documents, collection_id=self._collection_id)
+        await self._write(RAISE_DOCUMENTS, rows.raised)
+        await self._write(ADD_VERSIONS, rows.versions, options=json.dumps(dict(options)))
+        await self._add_jobs(rows, deadline_s)
+
+    async def _add_jobs(self, rows: UploadRows, deadline_s: float) -> None:
+        if not rows.jobs:
+            return
+        added = await self._connection.execute(
+            ADD_JOBS,
+            {
+                "rows": _json(rows.jobs),
+                "tenant_id": self._tenant_id,
+                "batch_id": rows.batch_id,
+                "collection_id": self._collection_id,
+                "deadline_s": deadline_s,
+            },
+        )
+        made = [dict(row) for row in added.mappings()]
+        bulk = len(rows.jobs) > SMALL_BATCH
+        await self._connection.execute(ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk})
+        await Events(self._connection).add_job_events(made)
+
+    async def _write(self, statement: TextClause, rows: Sequence[Any], **extra: Any) -> None:
+        if rows:
+            parameters = {"rows": _json(rows), "tenant_id": self._tenant_id} | extra
+            await self._connection.execute(statement, parameters)
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return json.dumps(
+        [{name: getattr(row, name) for name in row.__slots__} for row in rows], default=str
+    )

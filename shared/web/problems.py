@@ -1,0 +1,102 @@
+"""Every error leaves a door as `application/problem+json`, through these handlers alone."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.errors import CitewellError, InvalidInput
+from shared.models import Problem
+from shared.problems import problem_of, problem_of_status
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FIELDS = 10
+
+_TITLES = {
+    400: "The request cannot be read",
+    401: "No valid credential",
+    403: "The credential lacks a scope",
+    404: "Nothing of that name or id",
+    409: "Does not fit the present state",
+    413: "Larger than accepted",
+    415: "Media type not supported",
+    422: "The request is not valid",
+    429: "Too many requests",
+    502: "A provider failed",
+    503: "A part it depends on is down",
+    504: "A provider was too slow",
+    507: "No storage left",
+}
+
+
+def install_problems(app: FastAPI) -> None:
+    """Turn an app's expected errors into problems; `RequestMiddleware` does the unexpected."""
+    app.add_exception_handler(CitewellError, _on_citewell_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def problem_response(
+    problem: Problem,
+    *,
+    retry_after_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem as a response, with `Retry-After` in whole seconds, rounded up."""
+    extra = dict(headers or {})
+    if retry_after_s is not None:
+        extra["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    if problem.status == 401:  # noqa: PLR2004
+        extra["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=extra,
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` of a route for these statuses; all carry a problem."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": _TITLES[status],
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+async def _on_citewell_error(_request: Request, error: Exception) -> JSONResponse:
+    retry_after_s = error.retry_after_s if isinstance(error, CitewellError) else None
+    return problem_response(problem_of(error), retry_after_s=retry_after_s)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return problem_response(problem_of(InvalidInput(_explain(errors))))
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        return problem_response(problem_of(error))
+    problem = problem_of_status(error.status_code, str(error.detail))
+    return problem_response(problem, headers=error.headers)
+
+
+def _explain(errors: Any) -> str:
+    """Name each field that is wrong and why; never repeat what was sent, it may be a password."""
+    told = [f"{_place(item['loc'])}: {item['msg']}" for item in errors[:MAX_FIELDS]]
+    if len(errors) > MAX_FIELDS:
+        told.append(f"and {len(errors) - MAX_FIELDS} more")
+    return "; ".join(told) or "The request is not valid."
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    where, *path = [str(step) for step in location] or ["request"]
+    return ".".join(path) if path and where == "body" else ".".join([where, *path])
