@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
 
-from services.ingest_worker.celery_app import app as celery
 from services.ingest_worker.context import IngestContext, Loop, Outside, build_context
-from services.ingest_worker.publishing import CeleryPublisher
+from services.ingest_worker.publishing import build_publisher
 from services.ingest_worker.routers import (
     batches,
     chunks,
@@ -50,10 +50,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def build_outside(settings: Settings) -> Outside:
     """Build the clients of what lies outside: Qdrant, and Celery's broker."""
+    publisher = build_publisher(settings)
     return Outside(
         vectors=build_vector_store(settings.qdrant),
-        publisher=CeleryPublisher(celery),
-        ping_broker=_ping_broker,
+        publisher=publisher,
+        ping_broker=partial(asyncio.to_thread, publisher.ping),
     )
 
 
@@ -123,14 +124,6 @@ async def _kept_running(loop: Loop) -> None:
             # Whatever it was, work that nobody dispatches or sweeps would wait for ever.
             log.exception("loop_died")
         await asyncio.sleep(LOOP_PAUSE_S)
-
-
-async def _ping_broker() -> None:
-    def ping() -> None:
-        with celery.connection_for_write() as connection:
-            connection.connect()
-
-    await asyncio.to_thread(ping)
 
 
 app = create_app()

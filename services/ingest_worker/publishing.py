@@ -15,7 +15,9 @@ from kombu import Producer
 from kombu.exceptions import ChannelError, KombuError, OperationalError
 from kombu.transport.virtual import Channel
 
+from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.messages import Message
+from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,11 @@ class CeleryPublisher:
         """Hand messages to the thread and return at once."""
         if messages:
             self._waiting.put(messages)
+
+    def ping(self) -> None:
+        """Return when the broker answers, else raise one of kombu's errors; blocks meanwhile."""
+        with self._app.connection_for_write() as connection:
+            connection.connect()
 
     def close(self) -> None:
         """Let the thread send what it has and stop it."""
@@ -64,6 +71,13 @@ class CeleryPublisher:
                     retry=False,
                     kwargsrepr=message.label,
                 )
+
+
+def build_publisher(settings: Settings) -> CeleryPublisher:
+    """Build a publisher for a process that is no worker: it loads none of the tasks."""
+    sender = Celery("citewell-sender")
+    sender.conf.update(celery_settings(settings), imports=())
+    return CeleryPublisher(sender)
 
 
 def _waiting(producer: Producer, name: str) -> int:

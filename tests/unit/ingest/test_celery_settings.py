@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.celery_app import build_app, celery_settings
+from services.ingest_worker.celery_app import build_app
+from services.ingest_worker.celery_settings import celery_settings
 from shared.errors import ConfigurationInvalid
 from shared.settings import Settings, read_settings
 
