@@ -10,8 +10,6 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
-from shared.vectors.build import build_vector_store
-
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
@@ -24,7 +22,8 @@ from shared.database.parts import PartKey
 from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
 from shared.settings import Settings
-from shared.tokens import build_tokenizer
+from shared.tokens.build import build_tokenizer
+from shared.vectors.build import build_vector_store
 
 # One embed task works for this long, then makes room for other tasks of its queue.
 EMBED_TASK_S = 20.0

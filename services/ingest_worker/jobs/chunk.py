@@ -22,7 +22,7 @@ from shared.identity import new_id
 from shared.models import Chunk, Element, EmbeddingSpace, Stage
 from shared.problems import problem_of
 from shared.settings import IngestSettings
-from shared.tokens import Tokenizer
+from shared.tokens.base import Tokenizer
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,8 @@ class ChunkStep:
     def _cut(self, index: TargetIndex, packed: list[bytes]) -> list[Chunk]:
         space = embedding_space(index.space)
         elements: list[Element] = [e for part in packed for e in unpack_elements(part)]
-        tokenizer, sizes = self._tokenizer_of(space), ChunkSizes.for_space(space)
+        tokenizer = self._tokenizer_of(space)
+        sizes = ChunkSizes.for_space(space, tokenizer)
         return list(chunk(elements, tokenizer=tokenizer, sizes=sizes))
 
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:

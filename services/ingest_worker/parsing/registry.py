@@ -6,7 +6,7 @@ errors.
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
@@ -27,18 +27,24 @@ _VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]
 T = TypeVar("T")
 
 
-class Parsers:
-    """Every parser there is, by media type."""
+def build_parsers() -> tuple[Parser, ...]:
+    """Return every parser there is; a new format adds its line here."""
+    return (
+        PdfParser(),
+        DocxParser(),
+        HtmlParser(),
+        MarkdownParser(),
+        TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
+        TextParser(ElementKind.CODE, frozenset({CODE})),
+    )
 
-    def __init__(self) -> None:
-        parsers: tuple[Parser, ...] = (
-            PdfParser(),
-            DocxParser(),
-            HtmlParser(),
-            MarkdownParser(),
-            TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
-            TextParser(ElementKind.CODE, frozenset({CODE})),
-        )
+
+class Parsers:
+    """Parsers by media type."""
+
+    def __init__(self, parsers: Iterable[Parser] | None = None) -> None:
+        """Take the parsers; every one there is unless told otherwise."""
+        parsers = build_parsers() if parsers is None else parsers
         self._by_type = {kind: parser for parser in parsers for kind in parser.media_types}
 
     def plan(self, source: Source) -> Plan:

@@ -11,7 +11,8 @@ from services.ingest_worker.chunking.chunker import chunk
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL
 from shared.models import Box, Chunk, Element, ElementKind
-from shared.tokens import Tokenizer, build_tokenizer
+from shared.tokens.base import Tokenizer
+from shared.tokens.build import build_tokenizer
 
 TOKENIZERS: dict[str, Tokenizer] = {
     space.tokenizer: build_tokenizer(space) for space in (LOCAL, OPENAI_SMALL, FAKE)

@@ -5,6 +5,7 @@ import pytest
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL
 from shared.models import EmbeddingSpace
+from shared.tokens.build import build_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -17,12 +18,12 @@ from shared.models import EmbeddingSpace
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_sizes_of_the_known_spaces(space: EmbeddingSpace, expected: ChunkSizes) -> None:
-    assert ChunkSizes.for_space(space) == expected
+    assert ChunkSizes.for_space(space, build_tokenizer(space)) == expected
 
 
 def test_a_document_prefix_takes_its_tokens_off() -> None:
     prefixed = FAKE.model_copy(update={"window": 100, "document_prefix": "passage: "})
-    assert ChunkSizes.for_space(prefixed).max_tokens == 91
+    assert ChunkSizes.for_space(prefixed, build_tokenizer(prefixed)).max_tokens == 91
 
 
 def test_a_small_window_overlaps_less() -> None:

