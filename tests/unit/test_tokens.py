@@ -14,6 +14,7 @@ from shared import weights
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL
 from shared.errors import ConfigurationInvalid
 from shared.models import EmbeddingSpace
+from shared.tokens import build as tokens
 from shared.tokens.base import Tokenizer
 from shared.tokens.build import (
     BytesTokenizer,
