@@ -34,8 +34,10 @@ from shared.errors import CitewellError, ConfigurationInvalid
 
 SERVERS_READY_S = 60.0
 SERVICES_READY_S = 120.0
-# For each of the two groups, so that both end within ten seconds.
-GRACE_S = 4.5
+# Services end first, then servers; both within ten seconds. Workers need the longer time: four
+# seconds are theirs to finish in, then they give back what they were doing.
+SERVICES_GRACE_S = 6.0
+SERVERS_GRACE_S = 3.5
 LEFTOVERS_GRACE_S = 10.0
 BACKLOG = 1024
 MARKER = "CITEWELL_STACK"
@@ -101,7 +103,7 @@ class _Stack:
             finally:
                 self._up = False
                 self._folder.remove_ready()
-                await self._supervisor.stop(GRACE_S)
+                await self._supervisor.stop()
         return 0
 
     async def _start_unless_stopped(self, door: socket.socket) -> None:
@@ -119,11 +121,15 @@ class _Stack:
         servers = ServerParts(self._folder, self._secrets, self._inherited)
         async with prepared_migration(self._folder.path, logs, self._inherited) as migration:
             where = await asyncio.to_thread(servers.build, self._options.server_ports)
-            await self._supervisor.start(self._marked(servers.parts), SERVERS_READY_S)
+            await self._supervisor.start(
+                self._marked(servers.parts), timeout_s=SERVERS_READY_S, grace_s=SERVERS_GRACE_S
+            )
             settings = {**self._inherited, **where}
             direct_url = settings.get("CITEWELL_DATABASE_DIRECT_URL")
             await migration.run(direct_url or settings["CITEWELL_DATABASE_URL"])
-        await self._supervisor.start(self._services(door, where), SERVICES_READY_S)
+        await self._supervisor.start(
+            self._services(door, where), timeout_s=SERVICES_READY_S, grace_s=SERVICES_GRACE_S
+        )
         self._up = True
         self._parts_changed(self._supervisor.pids)
         self._greet()

@@ -47,15 +47,19 @@ class Supervisor:
         """The process of each part that has become ready, by the part's name."""
         return {keeper.part.name: keeper.pid for keeper in self._keepers() if keeper.pid}
 
-    async def start(self, parts: Sequence[Part], timeout_s: float) -> None:
+    async def start(self, parts: Sequence[Part], *, timeout_s: float, grace_s: float) -> None:
         """Start parts at once and return when all answer; they are kept alive from then on.
+
+        When the time comes to stop, each has `grace_s` to end by itself.
 
         Raises:
             PartFailed: one keeps dying or does not answer in time; stop the others with `stop`.
         """
         if self._rotating is None:
             self._rotating = asyncio.create_task(self._rotate())
-        group = [_Keeper(part, PartLog(self._logs, part.name), self._tell) for part in parts]
+        group = [
+            _Keeper(part, PartLog(self._logs, part.name), self._tell, grace_s) for part in parts
+        ]
         self._groups.append(group)
         for keeper in group:
             keeper.begin()
@@ -66,12 +70,12 @@ class Supervisor:
             late = [keeper.describe() for keeper in group if not keeper.pid]
             raise PartFailed(f"not ready after {timeout_s:.0f} s: " + "\n".join(late)) from None
 
-    async def stop(self, grace_s: float) -> None:
-        """Stop the groups, last started first; each part has `grace_s`, then it is killed."""
+    async def stop(self) -> None:
+        """Stop the groups, last started first; a part that outstays its grace is killed."""
         if self._rotating:
             self._rotating.cancel()
         for group in reversed(self._groups):
-            await asyncio.gather(*(keeper.stop(grace_s) for keeper in group))
+            await asyncio.gather(*(keeper.stop() for keeper in group))
         self._groups.clear()
 
     def kill(self) -> None:
@@ -95,11 +99,14 @@ class Supervisor:
 class _Keeper:
     """One part and the task that keeps it alive."""
 
-    def __init__(self, part: Part, log: PartLog, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, part: Part, log: PartLog, changed: Callable[[], None], grace_s: float
+    ) -> None:
         self.part = part
         self.log = log
         self.pid = 0
         self._changed = changed
+        self._grace_s = grace_s
         self._deaths = 0
         self._failed_starts = 0
         self._stopping = asyncio.Event()
@@ -119,12 +126,12 @@ class _Keeper:
     def describe(self) -> str:
         return f"{self.part.name}, see {self.log.path}: {self.log.tail()}"
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self) -> None:
         self._stopping.set()
         self._send(self.part.stop_signal)
         if self._task is None:
             return
-        await asyncio.wait([self._task], timeout=grace_s)
+        await asyncio.wait([self._task], timeout=self._grace_s)
         self.kill()
         await self._task
 

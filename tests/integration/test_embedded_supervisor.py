@@ -44,6 +44,9 @@ class Watched:
         command = (sys.executable, *PYTHON, program)
         return Part(name, command, self.folder, ready=ready, disposable=disposable)
 
+    async def start(self, parts: list[Part], timeout_s: float = 10, grace_s: float = 5) -> None:
+        await self.supervisor.start(parts, timeout_s=timeout_s, grace_s=grace_s)
+
     def is_replaced(self, name: str, pid: int) -> bool:
         return self.supervisor.pids[name] != pid
 
@@ -58,7 +61,7 @@ class Watched:
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     watched = Watched(tmp_path)
     yield watched
-    await watched.supervisor.stop(2)
+    await watched.supervisor.stop()
 
 
 def is_alive(pid: int) -> bool:
@@ -76,7 +79,7 @@ async def test_parts_start_together_and_are_told_when_all_answer(watched: Watche
         return answers.exists()
 
     parts = [watched.part("quick", SLEEP), watched.part("slow", SLEEP, ready=ready)]
-    starting = asyncio.create_task(watched.supervisor.start(parts, 10))
+    starting = asyncio.create_task(watched.start(parts))
     await until(lambda: "quick" in watched.supervisor.pids)
     assert not starting.done()
     assert "slow" not in watched.supervisor.pids
@@ -86,7 +89,7 @@ async def test_parts_start_together_and_are_told_when_all_answer(watched: Watche
 
 
 async def test_a_part_that_is_killed_is_started_again_and_told(watched: Watched) -> None:
-    await watched.supervisor.start([watched.part("a", SLEEP), watched.part("b", SLEEP)], 10)
+    await watched.start([watched.part("a", SLEEP), watched.part("b", SLEEP)])
     before = watched.supervisor.pids
     os.kill(before["a"], signal.SIGKILL)
     await until(lambda: watched.supervisor.pids["a"] != before["a"])
@@ -102,7 +105,7 @@ async def test_a_part_that_keeps_dying_is_tried_again_for_ever_with_growing_paus
     monkeypatch.setattr(supervision, "LONGEST_DELAY_S", 0.05)
     bad = watched.folder / "bad"
     program = f"import os, sys; os.path.exists({str(bad)!r}) and sys.exit(3); {SLEEP}"
-    await watched.supervisor.start([watched.part("a", program)], 10)
+    await watched.start([watched.part("a", program)])
     first = watched.supervisor.pids["a"]
     bad.touch()
     os.kill(first, signal.SIGKILL)
@@ -120,7 +123,7 @@ async def test_state_that_kills_a_part_is_moved_aside(
     (state / "broken").touch()
     program = f"import os, sys; os.path.exists({str(state / 'broken')!r}) and sys.exit(1); {UP}"
     part = watched.part("a", program, disposable=(state,), ready=watched.says("a", "(?m)^up"))
-    await watched.supervisor.start([part], 10)
+    await watched.start([part])
     assert (watched.folder / "state.broken" / "broken").exists()
     assert "keeps dying: moved" in watched.log("a")
 
@@ -131,7 +134,7 @@ async def test_state_outlives_any_number_of_kills(
     monkeypatch.setattr(supervision, "FIRST_DELAY_S", 0.01)
     state = watched.folder / "state"
     state.mkdir()
-    await watched.supervisor.start([watched.part("a", SLEEP, disposable=(state,))], 10)
+    await watched.start([watched.part("a", SLEEP, disposable=(state,))])
     for _ in range(5):
         killed = watched.supervisor.pids["a"]
         os.kill(killed, signal.SIGKILL)
@@ -143,7 +146,7 @@ async def test_a_part_that_cannot_start_is_told_of_with_its_last_words(watched: 
     program = "import sys; sys.exit('no such table')"
     part = watched.part("a", program, ready=watched.says("a", "(?m)^up"))
     with pytest.raises(PartFailed, match=r"(?s)a, see .*a.log.*no such table"):
-        await watched.supervisor.start([part], 10)
+        await watched.start([part])
 
 
 async def test_a_part_that_never_answers_is_told_of(watched: Watched) -> None:
@@ -152,13 +155,13 @@ async def test_a_part_that_never_answers_is_told_of(watched: Watched) -> None:
 
     part = watched.part("mute", "print('I try', flush=True); " + SLEEP, ready=ready)
     with pytest.raises(PartFailed, match=r"(?s)not ready after 1 s: mute.*I try"):
-        await watched.supervisor.start([part], 0.6)
+        await watched.start([part], timeout_s=0.6)
 
 
 async def test_a_part_whose_folder_is_gone_is_told_of(watched: Watched) -> None:
     part = Part("a", ("/bin/true",), watched.folder / "gone")
     with pytest.raises(PartFailed, match="cannot be started"):
-        await watched.supervisor.start([part], 10)
+        await watched.start([part])
 
 
 async def test_groups_stop_last_started_first(watched: Watched) -> None:
@@ -169,8 +172,8 @@ async def test_groups_stop_last_started_first(watched: Watched) -> None:
     )
     for name in ("store", "service"):
         part = watched.part(name, program, ready=watched.says(name, "set"))
-        await watched.supervisor.start([part], 10)
-    await watched.supervisor.stop(5)
+        await watched.start([part])
+    await watched.supervisor.stop()
     assert ended_at(watched.log("service")) < ended_at(watched.log("store"))
 
 
@@ -186,12 +189,12 @@ async def test_a_deaf_part_is_killed_with_its_children_after_the_grace(watched: 
         "child = os.fork()\n"
         "child and print('child', child, flush=True)\n" + SLEEP
     )
-    await watched.supervisor.start([watched.part("deaf", program)], 10)
+    await watched.start([watched.part("deaf", program)], grace_s=0.3)
     await until(lambda: "child" in watched.log("deaf"))
     child = int(watched.log("deaf").rpartition("child ")[2].split()[0])
     pid = watched.supervisor.pids["deaf"]
     began = time.monotonic()
-    await watched.supervisor.stop(0.3)
+    await watched.supervisor.stop()
     assert time.monotonic() - began < 2
     assert not is_alive(pid)
     await until(lambda: not is_alive(child))
@@ -199,7 +202,7 @@ async def test_a_deaf_part_is_killed_with_its_children_after_the_grace(watched: 
 
 async def test_the_children_of_a_killed_part_do_not_outlive_it(watched: Watched) -> None:
     program = "import os\nchild = os.fork()\nchild and print('child', child, flush=True)\n" + SLEEP
-    await watched.supervisor.start([watched.part("a", program)], 10)
+    await watched.start([watched.part("a", program)])
     await until(lambda: "child" in watched.log("a"))
     child = int(watched.log("a").rpartition("child ")[2].split()[0])
     os.kill(watched.supervisor.pids["a"], signal.SIGKILL)
@@ -208,8 +211,8 @@ async def test_the_children_of_a_killed_part_do_not_outlive_it(watched: Watched)
 
 async def test_kill_ends_everything_at_once(watched: Watched) -> None:
     program = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEP
-    await watched.supervisor.start([watched.part("deaf", program)], 10)
-    stopping = asyncio.create_task(watched.supervisor.stop(30))
+    await watched.start([watched.part("deaf", program)], grace_s=30)
+    stopping = asyncio.create_task(watched.supervisor.stop())
     await asyncio.sleep(0.1)
     watched.supervisor.kill()
     await asyncio.wait_for(stopping, 2)
