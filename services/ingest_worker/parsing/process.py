@@ -114,7 +114,7 @@ class ParserProcess:
     async def _started(self) -> Process:
         if self._process is None or self._process.returncode is not None:
             limit = self._settings.parser_memory_bytes + MAPPED_BYTES
-            self._parts = self._memory = 0
+            self._parts = 0
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", CHILD, str(limit), str(os.getpid())),
                 stdin=PIPE,
@@ -134,6 +134,7 @@ class ParserProcess:
         """Wait for the answer, with an eye on the clock and on the child's memory."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_s
+        self._memory = 0
         asking = asyncio.ensure_future(self._exchange(process, request))
         try:
             while not asking.done():
@@ -148,8 +149,10 @@ class ParserProcess:
     ) -> None:
         if asking.done():
             return
-        self._memory = resident_bytes(process.pid)
-        if self._memory > self._settings.parser_memory_bytes:
+        memory = resident_bytes(process.pid)
+        # Of one that has just died nothing is resident: its most is what tells.
+        self._memory = max(self._memory, memory)
+        if memory > self._settings.parser_memory_bytes:
             raise ParseOutOfMemory
         if over_time:
             raise ParseTimedOut
