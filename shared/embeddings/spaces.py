@@ -21,7 +21,7 @@ LOCAL = EmbeddingSpace(
     special_tokens=2,
     query_prefix="Represent this sentence for searching relevant passages: ",
     tokenizer="bge",
-    floor=0.4,
+    floor=0.35,
 )
 OPENAI_SMALL = EmbeddingSpace(
     name="openai/text-embedding-3-small",
@@ -30,7 +30,7 @@ OPENAI_SMALL = EmbeddingSpace(
     dimensions=1536,
     window=8192,
     tokenizer="cl100k",
-    floor=0.4,
+    floor=0.35,
 )
 OPENAI_LARGE = OPENAI_SMALL.model_copy(
     update={
@@ -49,7 +49,7 @@ FAKE = EmbeddingSpace(
     dimensions=256,
     window=8192,
     tokenizer="bytes",
-    floor=0.4,
+    floor=0.35,
 )
 
 MAX_DIMENSIONS = 4096

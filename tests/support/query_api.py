@@ -18,6 +18,7 @@ from services.query_api.app import create_app
 from services.query_api.context import ProcessContext
 from shared.database.engine import Database
 from shared.database.tables import blobs, chunks, collections, documents, indexes, versions
+from shared.embeddings.base import Embedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
 from shared.embeddings.sparse import document_terms
@@ -114,15 +115,17 @@ class Corpus:
 
     database: Database
     vectors: VectorStore
+    embedder: Embedder = field(default_factory=lambda: HashingEmbedder(FAKE))
     indexes: dict[tuple[str, str], tuple[UUID, UUID]] = field(default_factory=dict)
 
     async def collection(self, tenant: str = "acme", name: str = "default") -> UUID:
         """Make a collection with a ready index, once; return the index."""
         if (tenant, name) not in self.indexes:
             ids = self.indexes[tenant, name] = (new_id(), new_id())
-            await self.vectors.create_index(ids[1], dimensions=FAKE.dimensions)
+            space = self.embedder.space
+            await self.vectors.create_index(ids[1], dimensions=space.dimensions)
             async with self.database.worker() as connection:
-                await _insert_collection(connection, tenant, name, ids)
+                await _insert_collection(connection, tenant, name, ids, space.name)
         return self.indexes[tenant, name][1]
 
     async def add(
@@ -184,7 +187,7 @@ class Corpus:
     async def _upsert(
         self, index_id: UUID, stored: StoredVersion, texts: Sequence[str], payload: dict[str, Any]
     ) -> None:
-        embedded = await HashingEmbedder(FAKE).embed_documents(texts)
+        embedded = await self.embedder.embed_documents(texts)
         ids = {"document_id": str(stored.document_id), "version_id": str(stored.version_id)}
         points = [
             Point(
@@ -199,7 +202,7 @@ class Corpus:
 
 
 async def _insert_collection(
-    connection: AsyncConnection, tenant: str, name: str, ids: tuple[UUID, UUID]
+    connection: AsyncConnection, tenant: str, name: str, ids: tuple[UUID, UUID], space: str
 ) -> None:
     await connection.execute(
         insert(collections).values(id=ids[0], tenant_id=tenant, name=name, active_index=ids[1])
@@ -209,7 +212,7 @@ async def _insert_collection(
             id=ids[1],
             tenant_id=tenant,
             collection_id=ids[0],
-            space=FAKE.name,
+            space=space,
             chunker="1",
             ready=True,
         )

@@ -1,8 +1,8 @@
 """A hit's relevance in [0, 1]: how near its vector is, how much of the question it speaks of.
 
-Simple for now, and the same in every mode: a logistic of two features whose weights were fitted on
-SciFact's and SQuAD's judged passages against passages for questions of the other set, then
-halved so that scores spread out (docs/decisions/0021-relevance-and-floor.md).
+Simple for now, and the same in every mode: a logistic of two features. Its weights were fitted on
+judged passages of five sets against the best passages for another set's questions, then halved so
+that scores spread out (docs/decisions/0021-relevance-and-floor.md).
 """
 
 import math
@@ -15,6 +15,15 @@ from shared.models import EmbeddingSpace
 # Scripts written without blanks: their words cannot be told apart here, so only vectors count.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+)
+
+
+# Words that ask for something but are not what is asked for, beside the analyser's stop words.
+_ASKING = frozenset(
+    terms(
+        "many much get got give given make made take use find need want know tell mean happen come"
+        " go say call please explain describe"
+    )
 )
 
 
@@ -42,7 +51,7 @@ class Relevance:
 
     def __init__(self, question: str, space: EmbeddingSpace) -> None:
         """Take the question, and the space its cosines come from."""
-        self._asked = frozenset() if _UNSPACED.search(question) else frozenset(terms(question))
+        self._asked = frozenset() if _UNSPACED.search(question) else _asked(question)
         self._cosines = _COSINES[space.provider]
 
     def of(self, text: str, cosine: float | None) -> float:
@@ -50,11 +59,11 @@ class Relevance:
         nearness = None if cosine is None else self._nearness(cosine)
         coverage = self._coverage(text)
         if nearness is None:
-            logit = -10.0 if coverage is None else 6.3 * coverage - 2.8
+            logit = -10.0 if coverage is None else 7.5 * coverage - 3.3
         elif coverage is None:
-            logit = 2.4 * nearness - 0.5
+            logit = 2.6 * nearness - 0.8
         else:
-            logit = 2.0 * nearness + 5.0 * coverage - 2.6
+            logit = 2.2 * nearness + 2.4 * coverage - 1.8
         return 1 / (1 + math.exp(-logit))
 
     def _nearness(self, cosine: float) -> float:
@@ -67,3 +76,8 @@ class Relevance:
         if not self._asked:
             return None
         return len(self._asked.intersection(terms(text))) / len(self._asked)
+
+
+def _asked(question: str) -> frozenset[str]:
+    found = frozenset(terms(question))
+    return found - _ASKING or found

@@ -1,0 +1,85 @@
+"""Answers with no key and no network: the local model's floor on real text."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.database.engine import Database
+from shared.embeddings.local import LocalEmbedder
+from shared.embeddings.spaces import LOCAL
+from shared.settings import QdrantSettings
+from shared.vectors.build import build_vector_store
+from shared.weights import weights_folder
+from tests.support.qdrant import start_qdrant
+from tests.support.query_api import Corpus, QueryApi, query_settings, started_query_api
+
+HANDBOOK = (
+    "Employees receive 26 days of paid annual leave. Unused days lapse at the end of March.",
+    "Parents may take sixteen weeks of leave at full pay after the birth or adoption of a child.",
+    "Expenses are refunded within ten working days if the receipts are attached to the claim.",
+    "Visitors must sign in at the reception and wear a badge at all times.",
+)
+MANUAL = (
+    "Tighten the wheel bolts crosswise to a torque of 120 Nm, and check them after 50 km.",
+    "Error E-1042 means that the coolant pump runs dry. Refill the tank and restart the unit.",
+    "Replace the air filter every 15,000 km or once a year, whichever comes first.",
+)
+
+
+@pytest.fixture(scope="module")
+def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("qdrant")
+    with start_qdrant(folder) as url:
+        yield url
+
+
+@pytest.fixture
+async def api(database: Database, database_url: str, qdrant_url: str) -> AsyncIterator[QueryApi]:
+    vectors = build_vector_store(QdrantSettings(url=qdrant_url))
+    embedder = LocalEmbedder(LOCAL, folder=weights_folder)
+    corpus = Corpus(database, vectors, embedder)
+    await corpus.add(*HANDBOOK, filename="handbook.pdf")
+    await corpus.add(*MANUAL, filename="manual.pdf")
+    await embedder.aclose()
+    await vectors.aclose()
+    async with started_query_api(query_settings(database_url, qdrant_url)) as api:
+        yield api
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "source"),
+    [
+        ("How long is paid leave for new parents?", "sixteen weeks", "handbook.pdf, page 2"),
+        ("How many vacation days do I get in a year?", "26 days", "handbook.pdf, page 1"),
+        ("What torque do the wheel bolts need?", "120 Nm", "manual.pdf, page 1"),
+        ("What does E-1042 mean?", "coolant pump", "manual.pdf, page 2"),
+        ("When should the air filter be replaced?", "15,000 km", "manual.pdf, page 3"),
+    ],
+)
+async def test_a_question_the_documents_answer_is_answered(
+    api: QueryApi, question: str, words: str, source: str
+) -> None:
+    answer = await api.ask(question)
+    assert answer["abstained"] is False
+    assert words in answer["answer"]
+    assert f"[Source: {source}]" in answer["sources"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who painted the Mona Lisa?",
+        "What is the capital of Mongolia?",
+        "How do I bake sourdough bread?",
+        "Which team won the world cup in 2014?",
+        "What is the boiling point of mercury?",
+    ],
+)
+async def test_a_question_about_something_else_is_not_answered(
+    api: QueryApi, question: str
+) -> None:
+    answer = await api.ask(question)
+    assert answer["abstained"] is True
+    assert answer["best_score"] < LOCAL.floor
+    assert answer["sources"] == []
