@@ -231,13 +231,19 @@ async def test_the_child_is_renewed_after_its_parts(source: Source) -> None:
     await parser.aclose()
 
 
-async def test_a_grown_child_is_renewed(tmp_path: Path) -> None:
-    path = tmp_path / "long"
-    path.write_bytes(b"word " * (8 * MIB))
-    parser = ParserProcess(IngestSettings(parser_recycle_bytes=64 * MIB))
+async def test_a_grown_child_is_renewed(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grown.py").write_text(
+        f"import sys\nheld = b'x' * (100 << 20)\nfrom {CHILD} import main\n"
+        "main(*map(int, sys.argv[1:]))\n"
+    )
+    monkeypatch.setattr(process_module, "CHILD", "grown")
+    monkeypatch.setattr(process_module, "ROOT", f"{ROOT}:{tmp_path}")
+    parser = ParserProcess(IngestSettings(parser_recycle_bytes=100 * MIB))
     await parser.start()
     pid = parser.pid
-    await parser.parse(Source(path, "a.txt"), timeout_s=TIMEOUT_S)
+    assert (await parser.plan(source, timeout_s=TIMEOUT_S)).pages == 5
     assert not alive(pid)
     await parser.aclose()
 
