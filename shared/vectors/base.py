@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from shared.errors import VectorStoreUnavailable
+
 
 @dataclass(frozen=True, slots=True)
 class SparseVector:
@@ -65,10 +67,15 @@ class VectorQuery:
     excluded_versions: Sequence[UUID] = ()
 
 
+class IndexMissing(VectorStoreUnavailable):
+    """The index is not in the store yet, or not any more."""
+
+
 class VectorStore(Protocol):
     """Holds the points of every index.
 
-    Every method raises `VectorStoreUnavailable` when the store does not answer in time.
+    Every method raises `VectorStoreUnavailable` when the store does not answer in time; `upsert`
+    and `search` raise its kind `IndexMissing` where there is no such index.
     """
 
     async def create_index(self, index_id: UUID, *, dimensions: int) -> None:

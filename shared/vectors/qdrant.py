@@ -1,0 +1,270 @@
+"""Qdrant as the vector store: one collection for each index, over one pooled HTTP client."""
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TypeVar, cast
+from uuid import UUID
+
+import httpx
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from shared.errors import CitewellError, Conflict, VectorStoreUnavailable
+from shared.vectors.base import Candidate, Candidates, IndexMissing, Point, VectorQuery
+from shared.vectors.filters import parse_filters
+from shared.vectors.qdrant_filters import qdrant_condition
+
+DENSE, TERMS = "dense", "terms"
+INDEXED = ("tenant_id", "document_id", "version_id", "filename")
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# Vectors fetched by one request: at 3072 dimensions some 16 MB of JSON.
+FETCHED_AT_ONCE = 256
+
+# The longest a float is in JSON, its comma included; term ids are shorter.
+_FLOAT_BYTES = 25
+_TERM_BYTES = 11
+_POINT_BYTES = 150  # id and field names
+_REQUEST_BYTES = 1024
+# Qdrant closes an idle connection after 5 s; one that is given up sooner is never found closed.
+_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=4)
+# A key that is not taken is an operator's mistake; work waits until it is mended.
+_PASSING = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+T = TypeVar("T")
+
+
+class QdrantVectorStore:
+    """Keeps points in Qdrant, or in anything that speaks its REST API."""
+
+    def __init__(self, url: str, *, api_key: str | None = None, timeout_s: float = 10) -> None:
+        """Take the REST URL; nothing connects before the first call.
+
+        No call takes longer than `timeout_s`, connecting included.
+        """
+        self._timeout_s = timeout_s
+        self._client = AsyncQdrantClient(
+            url=url,
+            # As a header: the client warns of a key over http, which is right in a cluster.
+            headers={"api-key": api_key} if api_key else None,
+            timeout=math.ceil(timeout_s),
+            check_compatibility=False,  # it would ask the server from a thread, in a constructor
+            limits=_LIMITS,
+        )
+
+    async def create_index(self, index_id: UUID, *, dimensions: int) -> None:
+        """Make the collection and its payload indexes, or whatever of them is missing."""
+        name = _collection(index_id)
+        dense = models.VectorParams(size=dimensions, distance=models.Distance.COSINE)
+        terms = models.SparseVectorParams(modifier=models.Modifier.IDF)
+        with suppress(Conflict):
+            await self._ask(
+                self._client.create_collection(
+                    name, vectors_config={DENSE: dense}, sparse_vectors_config={TERMS: terms}
+                )
+            )
+        for field in INDEXED:
+            keyword = models.KeywordIndexParams(
+                type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant_id"
+            )
+            await self._ask(self._client.create_payload_index(name, field, keyword, wait=True))
+
+    async def drop_index(self, index_id: UUID) -> None:
+        """Remove the collection; idempotent."""
+        with suppress(IndexMissing):
+            await self._ask(self._client.delete_collection(_collection(index_id)))
+
+    async def upsert(self, index_id: UUID, points: Sequence[Point]) -> None:
+        """Write points in as many requests as keep each below `MAX_REQUEST_BYTES`."""
+        for pack in _packed(points):
+            await self._ask(self._client.upsert(_collection(index_id), pack, wait=True))
+
+    async def search(self, index_id: UUID, query: VectorQuery) -> Candidates:
+        """Search with each given vector, all in one request.
+
+        Raises:
+            InvalidInput: the filters are wrong.
+            IndexMissing: the index was not made yet.
+        """
+        requests = _requests(query)
+        if not requests:
+            return Candidates()
+        answers = await self._ask(
+            self._client.query_batch_points(_collection(index_id), list(requests.values()))
+        )
+        found = {
+            name: tuple(_candidate(point) for point in answer.points)
+            for name, answer in zip(requests, answers, strict=True)
+        }
+        return Candidates(dense=found.get(DENSE, ()), sparse=found.get(TERMS, ()))
+
+    async def dense_vectors(
+        self, index_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return the dense vectors that are there; none where the index is not."""
+        vectors: dict[UUID, Sequence[float]] = {}
+        with suppress(IndexMissing):
+            for start in range(0, len(ids), FETCHED_AT_ONCE):
+                some = [str(id_) for id_ in ids[start : start + FETCHED_AT_ONCE]]
+                records = await self._ask(
+                    self._client.retrieve(
+                        _collection(index_id), some, with_payload=False, with_vectors=[DENSE]
+                    )
+                )
+                vectors.update(_dense_vectors(records))
+        return vectors
+
+    async def delete_versions(self, index_id: UUID, version_ids: Sequence[UUID]) -> None:
+        """Remove every point of these versions; idempotent."""
+        if not version_ids:
+            return
+        selected = models.FilterSelector(filter=models.Filter(must=[_of_versions(version_ids)]))
+        with suppress(IndexMissing):
+            await self._ask(self._client.delete(_collection(index_id), selected, wait=True))
+
+    async def count(self, index_id: UUID, *, version_id: UUID | None = None) -> int:
+        """Count points exactly; 0 for no index."""
+        counted = None if version_id is None else models.Filter(must=[_of_versions([version_id])])
+        try:
+            answer = await self._ask(self._client.count(_collection(index_id), counted, exact=True))
+        except IndexMissing:
+            return 0
+        return answer.count
+
+    async def ping(self) -> None:
+        """Ask a small question, with the key, that costs the server nothing."""
+        await self._ask(self._client.collection_exists("citewell_ping"))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _ask(self, call: Awaitable[T]) -> T:
+        """Bound a call in time and turn the client's exceptions into ours."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await call
+        except TimeoutError as error:
+            detail = f"Qdrant did not answer within {self._timeout_s:g} s."
+            raise VectorStoreUnavailable(detail) from error
+        except ResponseHandlingException as error:
+            raise VectorStoreUnavailable(f"Qdrant does not answer: {error.source!r}.") from error
+        except ResourceExhaustedResponse as error:
+            detail = "Qdrant has too much to do."
+            raise VectorStoreUnavailable(detail, retry_after_s=error.retry_after_s) from error
+        except UnexpectedResponse as error:
+            raise _refusal(error) from error
+
+
+def _collection(index_id: UUID) -> str:
+    return f"citewell_{index_id.hex}"
+
+
+def _refusal(error: UnexpectedResponse) -> CitewellError:
+    status = error.status_code or HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = f"Qdrant answered {status}: {_told(error)}"
+    if status == HTTPStatus.NOT_FOUND:
+        return IndexMissing(detail)
+    if status == HTTPStatus.CONFLICT:
+        return Conflict(detail)
+    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return VectorStoreUnavailable(detail)
+    return CitewellError(detail)
+
+
+def _told(error: UnexpectedResponse) -> str:
+    try:
+        return str(error.structured()["status"]["error"])
+    except (ValueError, LookupError, TypeError):
+        return error.content[:200].decode(errors="replace")
+
+
+def _packed(points: Sequence[Point]) -> Iterator[list[models.PointStruct]]:
+    pack: list[models.PointStruct] = []
+    size = _REQUEST_BYTES
+    for point in points:
+        more = _size(point)
+        if pack and size + more > MAX_REQUEST_BYTES:
+            yield pack
+            pack, size = [], _REQUEST_BYTES
+        pack.append(_point_struct(point))
+        size += more
+    if pack:
+        yield pack
+
+
+def _size(point: Point) -> int:
+    """Return how long a point is in JSON at most."""
+    terms = len(point.sparse.indices) * (_TERM_BYTES + _FLOAT_BYTES)
+    payload = len(json.dumps(dict(point.payload)))
+    return _POINT_BYTES + len(point.dense) * _FLOAT_BYTES + terms + payload
+
+
+def _point_struct(point: Point) -> models.PointStruct:
+    vectors: dict[str, models.Vector] = {DENSE: [float(value) for value in point.dense]}
+    # A point without terms is left out of the sparse index, and of its idf.
+    if point.sparse.indices:
+        vectors[TERMS] = models.SparseVector(
+            indices=list(point.sparse.indices), values=list(point.sparse.values)
+        )
+    return models.PointStruct(id=str(point.id), vector=vectors, payload=dict(point.payload))
+
+
+def _requests(query: VectorQuery) -> dict[str, models.QueryRequest]:
+    """Return a request for each vector given; one without any term finds nothing."""
+    vectors: dict[str, list[float] | models.SparseVector] = {}
+    if query.dense is not None:
+        vectors[DENSE] = [float(value) for value in query.dense]
+    if query.sparse is not None and query.sparse.indices:
+        vectors[TERMS] = models.SparseVector(
+            indices=list(query.sparse.indices), values=list(query.sparse.values)
+        )
+    wanted = _filter(query)
+    return {
+        mode: models.QueryRequest(
+            query=vector,
+            using=mode,
+            filter=wanted,
+            limit=query.depth,
+            with_payload=["version_id"],
+        )
+        for mode, vector in vectors.items()
+    }
+
+
+def _filter(query: VectorQuery) -> models.Filter:
+    tenant = models.FieldCondition(key="tenant_id", match=models.MatchValue(value=query.tenant_id))
+    wanted: list[models.Condition] = [tenant]
+    if query.filters:
+        wanted.append(qdrant_condition(parse_filters(query.filters)))
+    unwanted: list[models.Condition] = []
+    if query.excluded_versions:
+        unwanted.append(_of_versions(query.excluded_versions))
+    return models.Filter(must=wanted, must_not=unwanted or None)
+
+
+def _of_versions(versions: Sequence[UUID]) -> models.FieldCondition:
+    return models.FieldCondition(
+        key="version_id", match=models.MatchAny(any=[str(version) for version in versions])
+    )
+
+
+def _candidate(point: models.ScoredPoint) -> Candidate:
+    payload = point.payload or {}
+    return Candidate(UUID(str(point.id)), UUID(payload["version_id"]), point.score)
+
+
+def _dense_vectors(records: Iterable[models.Record]) -> Iterator[tuple[UUID, list[float]]]:
+    for record in records:
+        named = record.vector if isinstance(record.vector, dict) else {}
+        dense = named.get(DENSE)
+        if isinstance(dense, list):
+            yield UUID(str(record.id)), cast("list[float]", dense)
