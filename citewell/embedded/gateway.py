@@ -23,8 +23,6 @@ GRACE_S = 3
 _QUERY_V1 = frozenset({"search", "query", "feedback", "quality"})
 _QUERY_OPENAI = frozenset({"models", "chat"})
 _HEALTH = frozenset({"/healthz", "/readyz"})
-_SERVICES = ("ingest", "query")
-_OK = 200
 _UNAVAILABLE = 503
 _WORST_FIRST = ("unavailable", "degraded", "ready")
 
@@ -67,7 +65,7 @@ class Gateway:
 
     async def _pass_on(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope, "state": dict(self._states.get(service, {}))}
-        if scope["path"].split("/")[1] in _SERVICES:
+        if scope["path"].startswith(f"/{service}/"):
             scope["root_path"] = f"{scope.get('root_path', '')}/{service}"
         await self._apps[service](scope, receive, send)
 

@@ -43,7 +43,8 @@ class Part:
         folder: Its working folder.
         environment: Its whole environment; nothing is inherited.
         user: As root: who it runs as; None leaves it as it is.
-        stop_signal: Asks it to end in good order; also sent when the stack itself is killed.
+        stop_signal: Asks it to end in good order.
+        orphan_signal: Sent when the stack itself is killed; `stop_signal` unless given.
         ready: Tells whether it answers; errors count as no.
         before_start: Clears away what a killed predecessor left; may take its time.
         disposable: Folders it can do without, moved aside when it keeps dying at its start.
@@ -57,6 +58,7 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: User | None = None
     stop_signal: Signals = SIGTERM
+    orphan_signal: Signals | None = None
     ready: Callable[[], Awaitable[bool]] = always_ready
     before_start: Callable[[], None] = nothing_to_do
     disposable: tuple[Path, ...] = ()
@@ -67,7 +69,8 @@ class Part:
         """Return the command that starts it bound to the life of this process."""
         user = f"{self.user.uid}:{self.user.gid}" if self.user else "-"
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
-        numbers = [str(int(self.stop_signal)), str(os.getpid()), str(self.niceness)]
+        orphaned = self.orphan_signal or self.stop_signal
+        numbers = [str(int(orphaned)), str(os.getpid()), str(self.niceness)]
         return [*launcher, *numbers, user, *self.command]
 
 

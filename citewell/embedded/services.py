@@ -6,6 +6,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from signal import SIGKILL
 
 from citewell.embedded.data_folder import DataFolder, Secrets
 from citewell.embedded.part_logs import PartLog
@@ -131,6 +132,8 @@ def _worker(
         folder=folder.path,
         environment=environment,
         ready=log_says(log, _WORKER_READY),
+        # A worker that shuts down without its broker may hang; what it held comes back by lease.
+        orphan_signal=SIGKILL,
         niceness=BULK_NICENESS,
     )
 
