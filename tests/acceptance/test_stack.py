@@ -23,6 +23,7 @@ PARTS = ("postgres", "valkey", "qdrant", "gateway", "parse", "embed", "beat", "f
 STOPS_WITHIN_S = 10.0
 MENDED_WITHIN_S = 30.0
 WARM_READY_S = 15.0
+CORES = os.cpu_count() or 1
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def client_of(ready: dict[str, Any]) -> httpx.Client:
 def processes_of(stack: Stack) -> list[int]:
     facts = stack.folder.stat()
     return with_environment("CITEWELL_STACK", f"{facts.st_dev}:{facts.st_ino}")
+
+
+def cpu_s(stack: Stack) -> float:
+    """Return the processor time of the whole stack so far, as /proc counts it (proc(5), stat)."""
+    own = stack.process.pid
+    fields = [
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        for pid in [own, *processes_of(stack)]
+    ]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(pid: int) -> bool:
@@ -156,11 +167,14 @@ def test_it_stops_in_time_leaves_nothing_and_keeps_the_data(tmp_path: Path) -> N
         assert [pid for pid in (*processes, *ready["pids"].values()) if is_alive(pid)] == []
         assert refused(ready["url"])
         assert refused(ready["flower_url"])
+    others_at_work = os.getloadavg()[0] > CORES
     began = time.monotonic()
     with start_stack(tmp_path) as stack:
         warm_s = time.monotonic() - began
-        print(f"warm start: ready after {warm_s:.1f} s")
-        assert warm_s < WARM_READY_S
+        idle_s = cpu_s(stack) / CORES
+        print(f"warm start: ready after {warm_s:.1f} s, of which {idle_s:.1f} s at full load")
+        assert idle_s < WARM_READY_S
+        assert warm_s < WARM_READY_S or others_at_work
         assert stack.ready["api_key"] == ready["api_key"]
         with client_of(stack.ready) as client:
             assert client.get("/v1/collections/kept").status_code == 200

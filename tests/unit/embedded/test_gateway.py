@@ -70,6 +70,7 @@ def client_of(gateway: Gateway) -> httpx.AsyncClient:
         ("/metrics", "query"),
         ("/ingest/metrics", "ingest"),
         ("/query/openapi.json", "query"),
+        ("*", "query"),
     ],
 )
 def test_a_path_belongs_to_one_service(path: str, expected: str) -> None:
