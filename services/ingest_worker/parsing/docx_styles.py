@@ -28,14 +28,15 @@ def read_styles(archive: ZipFile) -> dict[str, Style]:
     """Return the paragraph styles of a document by their id."""
     if STYLES not in members(archive):
         return {}
-    nodes = {attribute(node, "styleId"): node for node in xml_root(archive, STYLES)}
+    found = xml_root(archive, STYLES).iterchildren("{*}style")
+    nodes = {attribute(node, "styleId"): node for node in found}
     return {key: _style(nodes, key) for key in nodes}
 
 
 def _style(nodes: dict[str, Node], key: str) -> Style:
     level, listed = None, False
     for _ in range(MAX_BASES):
-        node = nodes.get(key)
+        node = nodes.get(key) if key else None
         if node is None:
             break
         level = level or _level(node)
@@ -61,9 +62,7 @@ def local(node: Node) -> str:
 
 def child(node: Node | None, name: str) -> Node | None:
     """Return the first child of this local name; None of None."""
-    if node is None:
-        return None
-    return next((one for one in node if local(one) == name), None)
+    return None if node is None else node.find(f"{{*}}{name}")
 
 
 def attribute(node: Node | None, name: str) -> str:
