@@ -19,6 +19,7 @@ from pypdfium2 import raw
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import PDF
+from services.ingest_worker.parsing.memory import forget_peak, peak_bytes
 from services.ingest_worker.parsing.pdf_layout import (
     MIN_OUTLINE,
     Line,
@@ -28,7 +29,7 @@ from services.ingest_worker.parsing.pdf_layout import (
     plain,
 )
 from services.ingest_worker.parsing.scrub import scrub
-from shared.errors import FileCorrupt, FileEncrypted
+from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
 from shared.models import Element, JobWarning
 
 # pdfium closes the gap of a hyphenated line end with one of these.
@@ -38,6 +39,8 @@ MAX_BOOKMARKS = 20_000
 SAMPLED_PAGES = 12
 REMEMBERED_PROFILES = 4
 FINGERPRINT_BYTES = 64 * 1024
+# Text of the fullest page there is takes a hundredth; a few hundred bytes may hold a gigabyte.
+MAX_PAGE_BYTES = 256 * 1024 * 1024
 
 Place = Callable[[float, float], tuple[float, float]]
 
@@ -94,6 +97,7 @@ def _fingerprint(path: Path) -> bytes:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[pypdfium2.PdfDocument]:
+    forget_peak()
     try:
         document = pypdfium2.PdfDocument(source.path, password=source.password)
     except pypdfium2.PdfiumError as error:
@@ -138,7 +142,19 @@ def _read_outline(document: pypdfium2.PdfDocument) -> dict[int, dict[str, int]]:
 
 
 def _page_lines(document: pypdfium2.PdfDocument, page: int) -> list[Line] | None:
-    """Return the lines of a page in the order it draws them; None if it cannot be loaded."""
+    """Return the lines of a page in the order it draws them; None if it cannot be loaded.
+
+    Raises:
+        FileTooLarge: the page is a bomb; pdfium gives up on it, and it would pass for empty.
+    """
+    before = peak_bytes()
+    lines = _loaded_lines(document, page)
+    if peak_bytes() - before > MAX_PAGE_BYTES:
+        raise FileTooLarge(f"Page {page} unpacks to more than is allowed.", page=page)
+    return lines
+
+
+def _loaded_lines(document: pypdfium2.PdfDocument, page: int) -> list[Line] | None:
     handle = raw.FPDF_LoadPage(document.raw, page - 1)
     if not handle:
         return None

@@ -1,5 +1,6 @@
 """PDF files made with fpdf2, and by hand where it cannot."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from fpdf.enums import AccessPermission, EncryptionMethod
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.registry import Parsers
-from shared.errors import FileCorrupt, FileEncrypted
+from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
 from shared.models import ElementKind
 
 WORDS = "The quick brown fox jumps over the lazy dog and runs away from it. "
@@ -189,6 +190,22 @@ def test_a_protected_file_needs_its_password(path: Path) -> None:
 
 def test_a_file_that_forbids_copying_alone_is_read(path: Path) -> None:
     assert read(encrypted(path, "")).elements[0].text == "Secret words."
+
+
+def test_a_page_that_is_a_bomb_is_too_large_every_time(path: Path) -> None:
+    content = zlib.compress(b" " * 400_000_000, 1)
+    head = (
+        b"%PDF-1.7\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
+        b"2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
+        b"3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R>> endobj\n"
+    )
+    stream = b"4 0 obj <</Filter/FlateDecode/Length %d>>stream\n" % len(content)
+    tail = b"\nendstream endobj\ntrailer<</Root 1 0 R>>"
+    path.write_bytes(head + stream + content + tail)
+    for _ in range(2):  # The first one's peak must not hide the second's.
+        with pytest.raises(FileTooLarge, match="Page 1 unpacks") as raised:
+            read(path)
+        assert raised.value.page == 1
 
 
 def test_damaged_files_are_corrupt(path: Path) -> None:
