@@ -8,6 +8,7 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
 
+from services.ingest_worker.parsing import pdf
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
@@ -192,8 +193,11 @@ def test_a_file_that_forbids_copying_alone_is_read(path: Path) -> None:
     assert read(encrypted(path, "")).elements[0].text == "Secret words."
 
 
-def test_a_page_that_is_a_bomb_is_too_large_every_time(path: Path) -> None:
-    content = zlib.compress(b" " * 400_000_000, 1)
+def test_a_page_that_is_a_bomb_is_too_large_every_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf, "MAX_PAGE_BYTES", 20_000_000)
+    content = zlib.compress(b" " * 60_000_000, 1)
     head = (
         b"%PDF-1.7\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
         b"2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
