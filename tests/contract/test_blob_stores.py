@@ -29,7 +29,11 @@ class S3TestSettings(BaseSettings):
     citewell_test_s3_url: str = ""
 
 
-@pytest.fixture(params=["memory", "folder", "obstore", "s3"])
+ENDPOINT = S3TestSettings().citewell_test_s3_url
+STORES = ["memory", "folder", "obstore", *(["s3"] if ENDPOINT else [])]
+
+
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ListedBlobStore:
     if request.param == "memory":
         return MemoryBlobStore()
@@ -37,14 +41,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ListedBlobStore:
         return build_blob_store(BlobSettings(url=(tmp_path / "blobs").as_uri()))
     if request.param == "obstore":
         return S3BlobStore(MemoryStore())
-    endpoint = S3TestSettings().citewell_test_s3_url
-    if not endpoint:
-        pytest.skip("CITEWELL_TEST_S3_URL is not set")
     request.applymarker(pytest.mark.enable_socket)
     return build_blob_store(
         BlobSettings(
             url=f"s3://citewell-test/{uuid.uuid4().hex}",
-            s3_endpoint=endpoint,
+            s3_endpoint=ENDPOINT,
             s3_access_key_id=SecretStr("testing"),
             s3_secret_access_key=SecretStr("testing"),
         )
