@@ -1,11 +1,12 @@
 """The data folder: its lock, its secrets, its `ready.json`; all for the owner's eyes alone."""
 
+import asyncio
 import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -111,6 +112,24 @@ class DataFolder:
         fresh = Secrets.new()
         _write_private(path, asdict(fresh))
         return fresh
+
+    @asynccontextmanager
+    async def ready_ends_with_us(self, environment: Mapping[str, str]) -> AsyncIterator[None]:
+        """Have `ready.json` removed at the end of the block, also by kill -9 of this process.
+
+        A shell waits for that end on a pipe; who starts the stack anew and waits for the file
+        must not find that of the killed one.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", 'read -r _; rm -f -- "$0"', str(self._ready)),
+            stdin=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            await process.communicate(b"")  # closes the pipe; without bytes it would stay open
 
     def write_ready(self, ready: Ready) -> None:
         """Write `ready.json` in one step."""

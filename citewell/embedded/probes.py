@@ -1,23 +1,28 @@
 """Small questions to a part: does it answer yet?"""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from re import Pattern
-from typing import Any
 
 from citewell.embedded.part_logs import PartLog
+from citewell.embedded.parts import LOOPBACK
 
 _TIMEOUT_S = 5.0
+_EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - told apart, not bound
+
+
+def address_of(door: socket.socket) -> tuple[str, int]:
+    """Return host and port at which this machine reaches a listening socket."""
+    host, port = door.getsockname()[:2]
+    return _EVERYWHERE.get(host, host), port
 
 
 def http_answers(
-    address: tuple[Any, ...], path: str, headers: str = ""
+    address: tuple[str, int], path: str, headers: str = ""
 ) -> Callable[[], Awaitable[bool]]:
-    """Return a probe that is content with a 200 from a socket's address; headers are whole lines.
-
-    A socket that listens on every address is asked at that address, which means this machine.
-    """
-    host, port = address[:2]
+    """Return a probe that is content with a 200; `headers` are whole lines."""
+    host, port = address
     request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n".encode()
 
     async def probe() -> bool:

@@ -11,7 +11,7 @@ from signal import SIGKILL
 from citewell.embedded.data_folder import DataFolder, Secrets
 from citewell.embedded.part_logs import PartLog
 from citewell.embedded.parts import LOOPBACK, Part
-from citewell.embedded.probes import http_answers, log_says
+from citewell.embedded.probes import address_of, http_answers, log_says
 
 CELERY_APP = "services.ingest_worker.celery_app"
 FLOWER_USER = "citewell"
@@ -67,7 +67,7 @@ def gateway_part(folder: DataFolder, environment: Mapping[str, str], door: socke
         command=(*_PYTHON, "citewell.embedded.gateway", "--fd", str(door.fileno())),
         folder=folder.path,
         environment=environment,
-        ready=http_answers(door.getsockname(), "/readyz"),
+        ready=http_answers(address_of(door), "/readyz"),
         pass_fds=(door.fileno(),),
     )
 

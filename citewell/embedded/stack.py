@@ -20,6 +20,7 @@ from citewell.embedded.data_folder import DataFolder, Ready
 from citewell.embedded.leftovers import wait_for_end, with_environment
 from citewell.embedded.migration import MigrationFailed, prepared_migration
 from citewell.embedded.parts import LOOPBACK, Part, free_port
+from citewell.embedded.probes import address_of
 from citewell.embedded.servers import Ports, ServerParts
 from citewell.embedded.services import (
     beat_part,
@@ -97,14 +98,18 @@ class _Stack:
         await asyncio.to_thread(_see_out_leftovers, self._folder)
         with _listen(self._options) as door:
             self._url = _url(door)
-            try:
-                await self._start_unless_stopped(door)
-                await self._stop.wait()
-            finally:
-                self._up = False
-                self._folder.remove_ready()
-                await self._supervisor.stop()
+            async with self._folder.ready_ends_with_us(self._inherited):
+                await self._live_behind(door)
         return 0
+
+    async def _live_behind(self, door: socket.socket) -> None:
+        try:
+            await self._start_unless_stopped(door)
+            await self._stop.wait()
+        finally:
+            self._up = False
+            self._folder.remove_ready()
+            await self._supervisor.stop()
 
     async def _start_unless_stopped(self, door: socket.socket) -> None:
         starting = asyncio.create_task(self._start(door))
@@ -228,7 +233,5 @@ def _listen(options: StackOptions) -> socket.socket:
 
 
 def _url(door: socket.socket) -> str:
-    host, port = door.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - told apart, not bound
-        host = LOOPBACK
+    host, port = address_of(door)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -187,7 +187,7 @@ def test_after_a_kill_nothing_lives_on_and_the_next_start_works(tmp_path: Path) 
         left = {*processes_of(stack), *stack.ready["pids"].values()}
         stack.process.kill()
         stack.process.wait()
-        (stack.folder / "ready.json").unlink()
+        eventually(lambda: not (stack.folder / "ready.json").exists(), within_s=5)
     with start_stack(tmp_path) as stack:
         assert [pid for pid in left if is_alive(pid)] == []
         with client_of(stack.ready) as client:

@@ -1,5 +1,6 @@
 """The data folder: one stack at a time, secrets made once, everything for the owner alone."""
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_ready_is_private_and_goes_away(tmp_path: Path) -> None:
     folder.remove_ready()
     folder.remove_ready()
     assert not (tmp_path / "ready.json").exists()
+
+
+async def test_ready_goes_away_with_its_writer(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "a 'quoted' name")
+    async with folder.ready_ends_with_us({"PATH": "/bin"}):
+        folder.write_ready(READY)
+        await asyncio.sleep(0.1)
+        assert (folder.path / "ready.json").exists()
+    assert not (folder.path / "ready.json").exists()
 
 
 def test_a_second_stack_is_told_who_has_the_folder(tmp_path: Path) -> None:
