@@ -100,6 +100,11 @@ UPDATE jobs SET state = 'cancelled', fence = fence + 1, {END}
 WHERE id = ANY(:ids) AND {OPEN} {CHANGED}
 """)  # noqa: S608
 EMPTY_QUEUE = text("DELETE FROM embed_queue WHERE job_id = ANY(:ids)")
+# A leased part of an ended job would count as work under way until its lease ran out.
+STOP_PARTS = text("""
+UPDATE parts SET state = 'stopped', claim = NULL, lease_until = NULL, published_at = NULL
+WHERE job_id = ANY(:ids) AND state <> 'done'
+""")
 BURY_CHUNKS = text("""
 INSERT INTO tombstones (id, tenant_id, index_id, document_id, version_id, until)
 SELECT DISTINCT ON (c.index_id, c.version_id) gen_random_uuid(), c.tenant_id, c.index_id,
@@ -233,7 +238,7 @@ class Jobs:
         """End the job as failed, its done work kept for a retry; False when it had ended."""
         rows = await self._change(FAIL, {"id": job_id, "problem": problem.model_dump_json()})
         if rows:
-            await self._connection.execute(EMPTY_QUEUE, {"ids": [job_id]})
+            await self._stop_work([job_id])
         return bool(rows)
 
     async def cancel(self, job_ids: Sequence[UUID], *, grace_s: float) -> list[UUID]:
@@ -244,13 +249,17 @@ class Jobs:
         rows = await self._change(CANCEL, {"ids": list(job_ids)})
         ended = [row["id"] for row in rows]
         if ended:
-            await self._connection.execute(EMPTY_QUEUE, {"ids": ended})
+            await self._stop_work(ended)
             await self._connection.execute(BURY_CHUNKS, {"ids": ended, "grace_s": grace_s})
         return ended
 
     async def past_deadline(self) -> list[UUID]:
         """Return open jobs whose deadline is over."""
         return list((await self._connection.execute(PAST_DEADLINE)).scalars())
+
+    async def _stop_work(self, job_ids: Sequence[UUID]) -> None:
+        for statement in (STOP_PARTS, EMPTY_QUEUE):
+            await self._connection.execute(statement, {"ids": list(job_ids)})
 
     async def _change(self, statement: TextClause, parameters: dict[str, Any]) -> list[Any]:
         result = await self._connection.execute(statement, parameters)

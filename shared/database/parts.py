@@ -1,6 +1,7 @@
 """Parts: the unit of parse work. A claim takes a lease; a write without the claim is refused.
 
-Time is the database's own throughout; a part is open until its state is `done`.
+Time is the database's own throughout. A part is `queued`, `leased`, `done`, or `stopped` with its
+job, until that is retried.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

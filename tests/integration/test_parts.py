@@ -8,7 +8,9 @@ from sqlalchemy import text
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import ClaimedPart, PartKey, Parts
+from shared.errors import FileCorrupt
 from shared.identity import new_id
+from shared.problems import problem_of
 from tests.support.seeds import Seeded, job_row, seed_collection, seed_upload
 
 
@@ -77,6 +79,18 @@ async def test_the_part_plan_gives_every_window_a_part(database: Database, uploa
     assert second is not None
     assert (second.page_start, second.page_end, second.parts_total) == (21, 25, 3)
     assert (await job_row(database, upload.job_id))["parts_left"] == 3
+
+
+async def test_a_part_of_a_failed_job_is_no_work_under_way(
+    database: Database, upload: Seeded
+) -> None:
+    await take(database, 9)
+    await claim(database, upload.part)
+    async with database.worker() as connection:
+        assert await Parts(connection).out() == 1
+        await Jobs(connection).fail(upload.job_id, problem_of(FileCorrupt()))
+        assert await Parts(connection).out() == 0
+        assert await Parts(connection).expire() == []
 
 
 async def take(database: Database, room: int) -> list[tuple[str, str]]:
