@@ -84,7 +84,7 @@ class QdrantVectorStore:
 
     async def upsert(self, index_id: UUID, points: Sequence[Point]) -> None:
         """Write points in as many requests as keep each below `MAX_REQUEST_BYTES`."""
-        for pack in _packed(points):
+        for pack in packed(points):
             await self._ask(self._client.upsert(_collection(index_id), pack, wait=True))
 
     async def search(self, index_id: UUID, query: VectorQuery) -> Candidates:
@@ -157,6 +157,8 @@ class QdrantVectorStore:
             raise VectorStoreUnavailable(detail) from error
         except ResponseHandlingException as error:
             raise VectorStoreUnavailable(f"Qdrant does not answer: {error.source!r}.") from error
+        except ValueError as error:
+            raise VectorStoreUnavailable("What answers is not Qdrant.") from error
         except ResourceExhaustedResponse as error:
             detail = "Qdrant has too much to do."
             raise VectorStoreUnavailable(detail, retry_after_s=error.retry_after_s) from error
@@ -187,7 +189,8 @@ def _told(error: UnexpectedResponse) -> str:
         return error.content[:200].decode(errors="replace")
 
 
-def _packed(points: Sequence[Point]) -> Iterator[list[models.PointStruct]]:
+def packed(points: Sequence[Point]) -> Iterator[list[models.PointStruct]]:
+    """Cut points into lists, each of which is sent in less than `MAX_REQUEST_BYTES`."""
     pack: list[models.PointStruct] = []
     size = _REQUEST_BYTES
     for point in points:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -35,19 +35,27 @@ every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def answering(answer: bytes | None) -> AsyncIterator[QdrantVectorStore]:
     """Yield a store whose server gives every request one answer, or none at all."""
 
+    served: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if answer is None:
-            await asyncio.sleep(30)
+            await reader.read()  # until the client gives up
         writer.write(answer or b"")
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(asyncio.create_task(serve(reader, writer)))
+
+    server = await asyncio.start_server(accept, LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
     store = QdrantVectorStore(f"http://{LOOPBACK}:{port}", timeout_s=0.3 if answer is None else 5)
     yield store
     await store.aclose()
     server.close()
+    await asyncio.gather(*served)
 
 
 def response(status: str, body: str, *headers: str) -> bytes:
@@ -145,7 +153,7 @@ async def test_a_store_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
         port = int(server.url.rsplit(":", 1)[1])
     with pytest.raises(VectorStoreUnavailable):
         await store.ping()
-    with run_qdrant(tmp_path, "--port", str(port)):
+    with run_qdrant(tmp_path, port=port):
         assert await store.count(INDEX) == 0
         await store.ping()
     await store.aclose()

@@ -188,9 +188,17 @@ class TestSearch:
         assert missing.value.retryable
 
 
-MARCH = {"page": [3, 4], "created_at": "2026-03-01T00:00:00+00:00", "filename": "march.md"}
-MAY = {"page": [7], "created_at": "2026-05-01T10:00:00+02:00", "media_type": "text/plain"}
-ANN = {
+MARCH: dict[str, Any] = {
+    "page": [3, 4],
+    "created_at": "2026-03-01T00:00:00+00:00",
+    "filename": "march.md",
+}
+MAY: dict[str, Any] = {
+    "page": [7],
+    "created_at": "2026-05-01T10:00:00+02:00",
+    "media_type": "text/plain",
+}
+ANN: dict[str, Any] = {
     "author": "Ann",
     "year": 2020,
     "ratio": 0.5,
@@ -200,7 +208,14 @@ ANN = {
     "big": 2**53 + 1,
     "my key.v1": "x",
 }
-BOB = {"author": "Bob", "year": 2024.0, "ratio": 1, "signed": False, "tags": [], "gone": None}
+BOB: dict[str, Any] = {
+    "author": "Bob",
+    "year": 2024.0,
+    "ratio": 1,
+    "signed": False,
+    "tags": [],
+    "gone": None,
+}
 
 # Which of the points `ann`, `bob` and `bare` (without attributes) filters leave.
 FILTERS: list[tuple[dict[str, Any], set[str]]] = [

@@ -262,6 +262,21 @@ async def test_sigterm_ends_it_in_good_order_and_soon(tmp_path: Path) -> None:
     assert server.log.read_text() == ""
 
 
+async def test_a_stop_never_waits_for_many_collections_and_loses_none(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(12)]
+    with run_qdrant(tmp_path) as server:
+        async with connected(server.url) as client:
+            for name in names:
+                await make(client, name)
+            start = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(server.process.wait, 20) == 0
+    assert time.monotonic() - start < STOP_S
+    with run_qdrant(tmp_path) as server:
+        async with connected(server.url) as client:
+            assert {(await client.count(name)).count for name in names} == {5}
+
+
 async def test_a_key_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
     with run_qdrant(tmp_path, api_key="secret") as server:
         async with connected(server.url) as stranger:

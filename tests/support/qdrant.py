@@ -46,13 +46,15 @@ def start_qdrant(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def run_qdrant(folder: Path, *options: str, api_key: str = "") -> Iterator[QdrantServer]:
+def run_qdrant(
+    folder: Path, *options: str, api_key: str = "", port: int = 0
+) -> Iterator[QdrantServer]:
     """Start an embedded server with options of its command line; SIGTERM ends it.
 
     Also from within a running event loop, as tests do that stop and start it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port, log = free_port(), folder / "qdrant.log"
+    port, log = port or free_port(), folder / "qdrant.log"
     program = (sys.executable, "-P", "-m", "citewell.embedded.qdrant")
     command = (*program, "--data", str(folder / "data"), "--port", str(port), *options)
     part = Part(name="qdrant", command=command, folder=folder)

@@ -69,7 +69,9 @@ class _Door:
         async def endpoint(request: Request) -> Response:
             start = time.perf_counter()
             try:
-                result = await self._answer(methods[request.method], request)
+                # Starlette lets HEAD in wherever GET is.
+                route = methods.get(request.method) or methods["GET"]
+                result = await self._answer(route, request)
                 status, answer = 200, {"result": result, "status": "ok"}
             except Exception as error:  # noqa: BLE001 - every error is an answer of Qdrant's form
                 status, answer = _refuse(error)
@@ -104,7 +106,12 @@ class _Door:
         return await run_in_threadpool(self._call, route, request.path_params, body)
 
     def _call(self, route: Route, path: Mapping[str, str], body: bytes) -> Any:
-        return route(Call(self._catalogue, path, parse(body)))
+        try:
+            return route(Call(self._catalogue, path, parse(body)))
+        except Exception:
+            raise
+        except BaseException as panic:  # the engine's panics are no `Exception`
+            raise RuntimeError("the engine panicked") from panic
 
     def _check_key(self, request: Request) -> None:
         if self._api_key is None:

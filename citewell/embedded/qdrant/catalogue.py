@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 import qdrant_edge as edge
@@ -94,7 +95,12 @@ class Catalogue:
                 raise Taken(f"Collection `{name}` already exists!")
             Shard.create(self._folder.shard(entry.folder), build_config(entry.settings))
             self._manifest.collections[name] = entry
-            self._folder.write(self._manifest)
+            try:
+                self._folder.write(self._manifest)
+            except OSError:
+                del self._manifest.collections[name]
+                self._folder.remove_shard(entry.folder)
+                raise
             self._collections[name] = Collection(name, entry, self._shard(entry))
 
     def update(self, name: str, body: Object) -> None:
@@ -167,9 +173,9 @@ class Catalogue:
             self._folder.remove_shard(name)
             raise
 
-    def copy_path(self, name: str) -> str:
+    def copy_path(self, name: str) -> Path:
         """Return the folder of a copy."""
-        return str(self._folder.shard(name))
+        return self._folder.shard(name)
 
     def discard(self, copy: str) -> None:
         """Remove a copy."""

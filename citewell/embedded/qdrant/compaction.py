@@ -1,15 +1,12 @@
 """Optimises one shard in a process of its own: `python compaction.py FOLDER`.
 
 The engine holds the interpreter's lock until it is done, which may take minutes, so this never
-runs in the server. It stands back for everything else the machine does.
+runs in the server.
 """
 
-import os
 import sys
 
 import qdrant_edge as edge
-
-_NICENESS = 19
 
 
 def compact(folder: str) -> None:
@@ -20,5 +17,4 @@ def compact(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(_NICENESS)
     compact(sys.argv[1])

@@ -14,6 +14,8 @@ _COLLECTION = {
     *("vectors", "sparse_vectors", "hnsw_config", "optimizers_config", "on_disk_payload"),
 }
 _CHANGES = {"hnsw_config", "optimizers_config", "params"}
+_MOST_DIMENSIONS = 65_536  # Qdrant's own limit; the engine takes more, and hangs or panics
+_LONGEST_NAME = 100  # of a vector: the engine makes it part of a file's name
 _DISTANCES = {
     "Cosine": edge.Distance.Cosine,
     "Euclid": edge.Distance.Euclid,
@@ -80,6 +82,8 @@ def build_config(settings: Object) -> edge.EdgeConfig:
     }
     if not dense and not sparse:
         raise BadInput("collection: no vectors are named")
+    if any("/" in name or len(name) > _LONGEST_NAME for name in (*dense, *sparse)):
+        raise BadInput(f"collection: a vector's name has at most {_LONGEST_NAME} characters, no /")
     return edge.EdgeConfig(
         vectors=dense,
         sparse_vectors=sparse,
@@ -138,8 +142,8 @@ def _dense_params(raw: Object) -> edge.EdgeVectorParams:
     only(raw, {"size", "distance", "on_disk", "hnsw_config"}, "vectors")
     size = as_count(raw.get("size"), "vectors.size", default=0)
     distance = as_text(raw.get("distance"), "vectors.distance")
-    if distance not in _DISTANCES or not size:
-        raise BadInput("vectors: expected a `size` above 0 and a known `distance`")
+    if distance not in _DISTANCES or not 0 < size <= _MOST_DIMENSIONS:
+        raise BadInput(f"vectors: expected a `size` of 1 to {_MOST_DIMENSIONS}, a known `distance`")
     return edge.EdgeVectorParams(
         size, _DISTANCES[distance], hnsw_config=_hnsw(raw.get("hnsw_config")), memory=_PLACE
     )

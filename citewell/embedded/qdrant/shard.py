@@ -15,10 +15,11 @@ from typing import BinaryIO, TypeVar
 
 import qdrant_edge as edge
 
-from citewell.embedded.qdrant.refusals import Missing
+from citewell.embedded.qdrant.refusals import Missing, Refused
 
 T = TypeVar("T")
 _COPIED_AT_ONCE = 1 << 20
+_LEAST_ROOM = 64 << 20  # two files of the write-ahead log
 
 
 class Shard:
@@ -72,6 +73,7 @@ class Shard:
         """Apply an update; it is in the write-ahead log when this returns."""
         with self._lock:
             engine = self._loaded()
+            self._check_room()
             self.written_at = time.monotonic()
             self._dirty_since = self._dirty_since or self.written_at
             self.writes += size  # also of a failing one: it may have changed a part
@@ -101,19 +103,18 @@ class Shard:
     def move_to(self, folder: Path, commit: Callable[[int], None]) -> None:
         """Go on in another folder, which holds the same points.
 
-        `commit` is handed their number once they could be loaded; if it fails, all stays as it was.
+        `commit` is handed their number once they could be loaded; if anything fails before it
+        returns, the shard goes on where it was.
         """
         with self._lock:
+            self.close()  # first: both at once would take twice the memory
             fresh = edge.EdgeShard.load(str(folder), self._config)
             try:
                 commit(fresh.info().points_count)
             except OSError:
                 fresh.close()
                 raise
-            old, self._engine = self._engine, fresh
-            self._folder, self._dirty_since = folder, None
-            if old is not None:
-                old.close()
+            self._engine, self._folder = fresh, folder
 
     def close(self) -> None:
         """Put everything on disk and unload it."""
@@ -137,6 +138,11 @@ class Shard:
         if self._engine is None:
             self._engine = edge.EdgeShard.load(str(self._folder), self._config)
         return self._engine
+
+    def _check_room(self) -> None:
+        """Refuse while the disk is full: the files are mapped, and would end the process."""
+        if shutil.disk_usage(self._folder).free < _LEAST_ROOM:
+            raise Refused("Service internal error: No space left on device")
 
 
 def _copy_with_holes(source: str, target: str) -> None:

@@ -12,7 +12,9 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
+from signal import SIGKILL
 
+from citewell.embedded.parts import Part
 from citewell.embedded.qdrant.catalogue import Catalogue, Collection
 from citewell.embedded.qdrant.refusals import Refused
 
@@ -26,6 +28,7 @@ _LOOK_EVERY_S = 0.1
 # Below this a search reads every vector within about a millisecond, and is exact.
 _WORTH_POINTS = 10_000
 _WORTH_SHARE = 5
+_NICENESS = 19
 _CHILD = Path(__file__).with_name("compaction.py")
 
 
@@ -100,7 +103,7 @@ class Upkeep:
 
     async def _compacted(self, collection: Collection, copy: str, writes: int) -> bool:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_CHILD), self._catalogue.copy_path(copy)),
+            *_compaction(self._catalogue.copy_path(copy)).launch(),
             stdin=asyncio.subprocess.DEVNULL,
         )
         try:
@@ -113,6 +116,17 @@ class Upkeep:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+
+
+def _compaction(folder: Path) -> Part:
+    """Return the process that optimises a shard: it stands back, and dies with this one."""
+    return Part(
+        name="compaction",
+        command=(sys.executable, "-P", str(_CHILD), str(folder)),
+        folder=folder,
+        stop_signal=SIGKILL,
+        niceness=_NICENESS,
+    )
 
 
 def _unneeded(collections: Iterable[Collection]) -> list[Collection]:

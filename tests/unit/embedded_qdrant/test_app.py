@@ -81,6 +81,25 @@ async def test_a_bug_is_a_500_that_tells_nothing(
     assert answer.json()["status"]["error"] == "Service internal error: see the server's log"
 
 
+async def test_a_panic_of_the_engine_is_a_500_too(
+    client: httpx.AsyncClient, filled: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        """As PyO3's, which does not derive from `Exception`."""
+
+    def panic() -> list[str]:
+        raise PanicException
+
+    monkeypatch.setattr(filled, "names", panic)
+    answer = await client.get("/collections")
+    assert answer.status_code == 500
+    assert answer.json()["status"]["error"] == "Service internal error: see the server's log"
+
+
+async def test_head_is_answered_where_get_is(client: httpx.AsyncClient) -> None:
+    assert (await client.head("/collections")).status_code == 200
+
+
 async def test_a_body_beyond_the_limit_is_refused(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,3 +150,47 @@ def test_shards_left_when_the_time_is_up_are_still_whole(
     assert filled.get("one").shard.is_open
     filled.close(within_s=10)
     assert count(Catalogue(folder), "one") == 5
+
+
+class TestFullDisk:
+    """The manifest cannot be written, or the engine has no room."""
+
+    @pytest.fixture(autouse=True)
+    def full(self, filled: Catalogue, folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert filled.has("one")
+
+        def fail(*_: object) -> None:
+            raise OSError("no room")
+
+        monkeypatch.setattr(folder, "write", fail)
+
+    def test_no_collection_is_made(self, filled: Catalogue, folder: DataFolder) -> None:
+        with pytest.raises(OSError, match="no room"):
+            filled.create("two", COLLECTION)
+        assert filled.names() == ["one"]
+        assert len(list(folder.shard("").iterdir())) == 1
+
+    def test_an_optimised_copy_is_not_used(self, filled: Catalogue, folder: DataFolder) -> None:
+        collection = filled.get("one")
+        copy, writes = filled.copy(collection)
+        with pytest.raises(OSError, match="no room"):
+            filled.adopt(collection, copy, writes)
+        assert count(filled, "one") == 5
+        assert folder.read().collections["one"].folder == collection.entry.folder
+        assert not folder.shard(copy).exists()
+
+    def test_half_a_copy_is_removed(
+        self, filled: Catalogue, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collection = filled.get("one")
+        monkeypatch.setattr(collection.shard, "flush", lambda: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            filled.copy(collection)
+        assert len(list(folder.shard("").iterdir())) == 1
+
+    def test_points_are_refused(self, filled: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("citewell.embedded.qdrant.shard._LEAST_ROOM", 1 << 62)
+        with pytest.raises(Refused, match="No space left on device") as refused:
+            filled.get("one").shard.write(edge.UpdateOperation.delete_points([1]))
+        assert refused.value.status == 500
+        assert count(filled, "one") == 5

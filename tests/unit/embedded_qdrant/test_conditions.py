@@ -1,5 +1,6 @@
 """Filters in Qdrant's JSON form, on the real engine."""
 
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ def points(catalogue: Catalogue) -> Catalogue:
 def test_filters_leave_what_matches(points: Catalogue) -> None:
     for raw, left in CASES:
         request = build_scroll({"filter": raw, "limit": 100})
-        records, _ = points.get("one").shard.read(lambda shard, r=request: shard.scroll(r))
+        records, _ = points.get("one").shard.read(methodcaller("scroll", request))
         ids = {one.id if isinstance(one.id, int) else str(one.id) for one in records}
         assert ids == left, raw
 

@@ -39,6 +39,9 @@ def test_graphs_and_optimizers_may_be_set() -> None:
         {"vectors": {}},
         {"vectors": []},
         {"vectors": {"dense": {"size": 0, "distance": "Dot"}}},
+        {"vectors": {"dense": {"size": 65_537, "distance": "Dot"}}},
+        {"vectors": {"a/b": {"size": 2, "distance": "Dot"}}},
+        {"vectors": {"a" * 101: {"size": 2, "distance": "Dot"}}},
         {"vectors": {"dense": {"size": 2}}},
         {"vectors": {"dense": {"size": 2, "distance": "Hamming"}}},
         {"vectors": {"dense": {"size": 2, "distance": "Dot", "multivector_config": {}}}},
@@ -49,7 +52,7 @@ def test_graphs_and_optimizers_may_be_set() -> None:
         {**COLLECTION, "hnsw_config": {"n": 1}},
         {**COLLECTION, "optimizers_config": {"speed": 1}},
     ],
-    ids=str,
+    ids=lambda body: str(body)[:60],
 )
 def test_wrong_settings_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises((BadInput, TypeError)) as refused:

@@ -1,5 +1,6 @@
 """Points and updates in Qdrant's JSON form, on the real engine."""
 
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -150,14 +151,14 @@ def test_points_in_a_fields_order_name_its_value(filled: Catalogue) -> None:
         {"key": "n", "direction": "desc", "start_from": 5},
     ):
         request = build_scroll({"order_by": raw, "limit": 2})
-        records, _ = filled.get("one").shard.read(lambda shard, r=request: shard.scroll(r))
+        records, _ = filled.get("one").shard.read(methodcaller("scroll", request))
         assert [record_answer(record)["order_value"] for record in records] == [5, 4]
 
 
 def test_points_are_counted_by_filter(filled: Catalogue) -> None:
     for exact in (True, False):
         request = build_count({**EVEN, "exact": exact})
-        assert filled.get("one").shard.read(lambda shard, r=request: shard.count(r)) == 2
+        assert filled.get("one").shard.read(methodcaller("count", request)) == 2
 
 
 def test_engine_failures_are_not_the_senders_fault(filled: Catalogue) -> None:

@@ -15,6 +15,12 @@ from tests.support.waiting import until
 SOON_S = 20
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("citewell.embedded.qdrant.upkeep._EVERY_S", 0.02)
+    monkeypatch.setattr("citewell.embedded.qdrant.upkeep._LOOK_EVERY_S", 0.02)
+
+
 @pytest.fixture
 async def upkeep(filled: Catalogue) -> AsyncIterator[None]:
     task = asyncio.create_task(Upkeep(filled, quiet_s=0.01, worth_points=5).run())
@@ -43,7 +49,7 @@ async def test_a_collection_is_optimised_in_the_quiet(
     await until(lambda: not before.exists())
     assert folder.read().collections["one"].folder == collection.entry.folder
     assert count(filled) == 5
-    assert not collection.optimizing
+    await until(lambda: not collection.optimizing)
 
 
 @pytest.mark.usefixtures("upkeep")
@@ -51,14 +57,14 @@ async def test_few_news_are_not_worth_it_unless_asked_for(
     filled: Catalogue, folder: DataFolder
 ) -> None:
     collection = filled.get("one")
-    await until(lambda: collection.entry.optimized == 5, within_s=SOON_S)
+    await until(lambda: collection.judged == collection.shard.writes, within_s=SOON_S)
     settled = collection.entry.folder
     write(filled, 6)
     await until(lambda: collection.judged == collection.shard.writes, within_s=SOON_S)
     assert collection.entry.folder == settled
     filled.update("one", {"optimizers_config": {}})
     await until(lambda: collection.entry.optimized == 6, within_s=SOON_S)
-    assert len(list(folder.shard("").iterdir())) == 1
+    await until(lambda: len(list(folder.shard("").iterdir())) == 1)
 
 
 @pytest.mark.usefixtures("upkeep")
@@ -96,7 +102,6 @@ async def test_changes_are_flushed_after_a_while(
     filled: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("citewell.embedded.qdrant.upkeep._FLUSH_AFTER_S", 0.0)
-    monkeypatch.setattr("citewell.embedded.qdrant.upkeep._EVERY_S", 0.01)
     shard = filled.get("one").shard
     assert shard.dirty_s > 0
     task = asyncio.create_task(Upkeep(filled, quiet_s=0).run())
@@ -111,7 +116,6 @@ async def test_shards_that_are_not_needed_are_unloaded(
     filled: Catalogue, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(f"citewell.embedded.qdrant.upkeep.{limit}", 0)
-    monkeypatch.setattr("citewell.embedded.qdrant.upkeep._EVERY_S", 0.01)
     shard = filled.get("one").shard
     task = asyncio.create_task(Upkeep(filled, quiet_s=0).run())
     await until(lambda: not shard.is_open)
