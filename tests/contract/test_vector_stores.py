@@ -29,15 +29,18 @@ def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module", params=["memory", "embedded", "real"])
+REAL = QdrantTestSettings().citewell_test_qdrant_url
+STORES = ["memory", "embedded", *(["real"] if REAL else [])]
+
+
+@pytest.fixture(scope="module", params=STORES)
 def url(request: pytest.FixtureRequest) -> str:
     if request.param == "memory":
         return ""
     if request.param == "embedded":
         embedded: str = request.getfixturevalue("embedded_url")
         return embedded
-    real = QdrantTestSettings().citewell_test_qdrant_url
-    return real or pytest.skip("CITEWELL_TEST_QDRANT_URL is not set")
+    return REAL
 
 
 def build(url: str) -> VectorStore:
