@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from shared.vectors.build import build_vector_store
-
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
@@ -14,6 +12,7 @@ from shared.embeddings.build import Embedders
 from shared.embeddings.cached import CachedEmbedder
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
+from shared.vectors.build import build_vector_store
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from shared.vectors.memory import MemoryVectorStore
 
 from services.query_api.chat_models.base import ChatModel, Prompt
 from services.query_api.chat_models.scripted import ScriptedChatModel
@@ -19,6 +18,7 @@ from shared.embeddings.spaces import FAKE
 from shared.errors import GenerationTimedOut, GenerationUnavailable, InvalidInput
 from shared.identity import new_id
 from shared.settings import DatabaseSettings, QuerySettings
+from shared.vectors.memory import MemoryVectorStore
 from tests.unit.query_api.hits import make_hit
 
 LEAVE = "Staff have 26 days of vacation. Parental leave is 16 weeks."
