@@ -22,9 +22,6 @@ _PYTHON = (sys.executable, "-P", "-m")
 _CELERY = (*_PYTHON, "celery", "-A", CELERY_APP)
 # Neighbours' gossip serves nothing here and costs a worker a second at its start.
 _WORKER = ("worker", "--loglevel=INFO", "--task-events", "--without-gossip", "--without-mingle")
-# Celery sleeps this long before it tells its children to give back their work, and all of the
-# stack stops within ten seconds.
-_FINISH_WITHIN = ("--", "worker.soft_shutdown_timeout=1.5")
 _WORKER_READY = re.compile(rb"\w+@\S+ ready\.")
 _BEAT_READY = re.compile(rb"beat: Starting")
 # Each process computes on its own; libraries with a thread pool apiece would only get in each
@@ -128,7 +125,7 @@ def _worker(
     log = PartLog(folder.sub("logs"), name)
     return Part(
         name=name,
-        command=(*_CELERY, *_WORKER, *flags, "-n", f"{name}@%h", *_FINISH_WITHIN),
+        command=(*_CELERY, *_WORKER, *flags, "-n", f"{name}@%h"),
         folder=folder.path,
         environment=environment,
         ready=log_says(log, _WORKER_READY),

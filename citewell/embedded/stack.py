@@ -56,7 +56,7 @@ class StackOptions:
     """
 
     data: Path
-    port: int = 8000
+    port: int = 8080
     host: str = LOOPBACK
     flower_port: int = 0
     server_ports: Ports = field(default_factory=Ports)

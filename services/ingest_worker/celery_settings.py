@@ -31,7 +31,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_send_task_events": True,
         "task_send_sent_event": True,
-        "worker_soft_shutdown_timeout": 4.0,
+        # Celery sleeps this long before its children are told to give back their work.
+        "worker_soft_shutdown_timeout": 1.5,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
