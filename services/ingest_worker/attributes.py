@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from shared.errors import InvalidInput
+from shared.vectors.filters import RESERVED
 
 FieldType = Literal["string", "number", "boolean"]
 FIELD_TYPES: frozenset[str] = frozenset(get_args(FieldType))
 
-# Filters know these names themselves.
-BUILT_IN = frozenset({"document_id", "filename", "media_type", "page", "created_at"})
 MAX_ATTRIBUTES = 100
 MAX_NAME_LENGTH = 100
 MAX_DEPTH = 5
@@ -42,8 +41,8 @@ def check_field_name(name: str) -> None:
     Raises:
         InvalidInput: it is one of those.
     """
-    if name in BUILT_IN:
-        raise InvalidInput(f"attributes: `{name}` is a built-in field; choose another name.")
+    if name in RESERVED or '"' in name:
+        raise InvalidInput(f"attributes: filters could not ask for `{name}`; rename it.")
     if not 0 < len(name) <= MAX_NAME_LENGTH or not _storable(name):
         raise InvalidInput(
             f"attributes: a name has 1 to {MAX_NAME_LENGTH} characters without NUL; got {name!r}."
