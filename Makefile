@@ -39,7 +39,7 @@ format: $(STAMP) ## Format the code and mend what can be mended
 
 test: check ## Check, then every suite (under 15 minutes)
 	$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
-	$(BIN)/coverage report --format total --fail-under 90
+	$(BIN)/coverage report --format total --fail-under 95
 	$(BIN)/pytest tests/acceptance tests/faults -m "not drill"
 
 drill: $(STAMP) ## The long fault drills

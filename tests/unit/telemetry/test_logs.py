@@ -50,7 +50,7 @@ def test_a_line_has_service_level_time_and_ids(stream: io.StringIO) -> None:
 
 
 def test_the_standard_librarys_lines_look_the_same(stream: io.StringIO) -> None:
-    logging.getLogger("uvicorn.error").warning("it is %s", "late")
+    logging.getLogger("some.library").warning("it is %s", "late")
     [line] = lines(stream)
     assert (line["event"], line["level"], line["service"]) == ("it is late", "warning", "test")
 
