@@ -6,7 +6,6 @@ answer with them.
 
 from enum import StrEnum
 from typing import Literal
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -174,11 +173,3 @@ class ParseOptions(Value):
 
     ocr: bool = False
     language: str | None = None
-
-
-class DocumentRef(Value):
-    """Enough of a document to cite it."""
-
-    document_id: UUID
-    filename: str
-    version: int

@@ -245,7 +245,7 @@ class Settings(BaseSettings):
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)
 
     @model_validator(mode="after")
-    def _chunk_fits_a_batch(self) -> Self:
+    def _leases_outlive_a_sweep(self) -> Self:
         if self.ingest.lease_s < self.ingest.sweep_s:
             message = "CITEWELL_INGEST_LEASE_S must not be shorter than CITEWELL_INGEST_SWEEP_S"
             raise ValueError(message)

@@ -4,19 +4,16 @@ Started by `process.ParserProcess`, never by hand. It holds no secret, writes no
 with its parent: at the end of input, or by the kernel's hand when the parent is gone.
 """
 
-import ctypes
 import os
 import resource
-import signal
 import sys
 from typing import BinaryIO
 
+from services.ingest_worker.lifeline import die_with_parent
 from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Request, frame
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import CitewellError, ParseOutOfMemory
-
-PR_SET_PDEATHSIG = 1
 
 
 def main(memory_bytes: int, parent: int) -> None:
@@ -62,7 +59,7 @@ def _done(parsers: Parsers, request: Request) -> bytes:
 
 def _die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends, however it ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:  # It was gone before the line above.
         sys.exit(1)
 
