@@ -10,8 +10,14 @@ from citewell.embedded.settings import EmbeddedSettings
 from tests.support.processes import running
 
 PASSWORDS = PostgresPasswords(superuser="test-superuser", login="test-login")
-# For speed alone: a machine that crashes during a test run has nothing to keep.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# For speed: a machine that crashes during a test run has nothing to keep. Autovacuum: its worker
+# is the superuser's, and while one is in a database, its owner may not drop that WITH (FORCE).
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 
 
 @contextmanager
