@@ -34,7 +34,9 @@ class DatabaseSettings(BaseSettings):
         default=8, ge=0, description="Connections beyond `pool_size` under load."
     )
     pool_timeout_s: float = Field(
-        default=1.5, gt=0, description="Longest wait for a free connection, seconds."
+        default=1.5,
+        gt=0,
+        description="Longest wait for a free connection, and of a request for one that answers, seconds.",
     )
     connect_timeout_s: int = Field(
         default=2, ge=2, description="Longest wait for Postgres to accept, seconds."
@@ -200,6 +202,10 @@ class IngestSettings(BaseSettings):
     max_lost_leases: int = Field(
         default=10, ge=1, description="Lost leases of one part before its job fails."
     )
+    compare_at_start: bool = Field(
+        default=False,
+        description="Compare Qdrant with Postgres at the start and embed again what is missing.",
+    )
     job_deadline_s: float = Field(
         default=86_400.0, gt=0, description="Longest life of a job, seconds."
     )
@@ -243,6 +249,11 @@ class Settings(BaseSettings):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)
+
+    @property
+    def late_write_s(self) -> float:
+        """How long a paused worker may still write after its work was taken from it."""
+        return self.ingest.lease_s + self.qdrant.timeout_s
 
     @model_validator(mode="after")
     def _leases_outlive_a_sweep(self) -> Self:

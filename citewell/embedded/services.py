@@ -47,6 +47,7 @@ def service_environment(
         "CITEWELL_AUTH_SECRET": secrets.auth_secret,
         "CITEWELL_AUTH_BOOTSTRAP_KEY": secrets.api_key,
         "CITEWELL_BLOBS_URL": folder.sub("blobs").as_uri(),
+        "CITEWELL_INGEST_COMPARE_AT_START": "true",
         "CITEWELL_INGEST_SLOTS": str(parse_processes),
         # Told to stop, a worker gives back what it is doing instead of finishing it.
         "REMAP_SIGTERM": "SIGQUIT",

@@ -11,6 +11,7 @@ import structlog
 from services.ingest_worker.deletion import bury, remove_orphans
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.messages import Publisher
+from services.ingest_worker.repair import queue_missing_points
 from services.ingest_worker.sweeper import STALE_S, Sweeper
 from services.ingest_worker.uploads.upload import UploadDoor
 from shared.auth.authenticator import Authenticator
@@ -20,7 +21,7 @@ from shared.database.engine import Database, build_database
 from shared.database.sweeps import Sweeps
 from shared.embeddings.spaces import default_space
 from shared.errors import CitewellError, ConfigurationInvalid, InvalidInput, Unavailable
-from shared.settings import Settings
+from shared.settings import IngestSettings, Settings
 from shared.vectors.base import VectorStore
 from shared.web.health import Check
 
@@ -77,7 +78,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
     database = build_database(settings.database)
     blobs = build_blob_store(settings.blobs)
     space = _default_space(settings)
-    grace_s = settings.ingest.lease_s + settings.qdrant.timeout_s
+    grace_s = settings.late_write_s
     dispatcher = Dispatcher(
         database=database, publisher=outside.publisher, settings=settings.ingest
     )
@@ -86,7 +87,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         bury=partial(bury, database, outside.vectors, blobs, grace_s=grace_s),
         wake=dispatcher.wake,
         settings=settings.ingest,
-        store_timeout_s=settings.qdrant.timeout_s,
+        grace_s=grace_s,
     )
     uploads = UploadDoor(
         database=database,
@@ -105,7 +106,12 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         default_space=space,
         grace_s=grace_s,
         wake=dispatcher.wake,
-        loops=(dispatcher.run, sweeper.run, partial(_remove_orphans_hourly, database, blobs)),
+        loops=(
+            dispatcher.run,
+            sweeper.run,
+            partial(_remove_orphans_hourly, database, blobs),
+            partial(_compare_at_start, settings.ingest, database, outside.vectors),
+        ),
         checks=(
             Check("postgres", database.ping),
             Check("blobs", blobs.ping),
@@ -133,6 +139,22 @@ async def _check_sweeper(sweeper: Sweeper, *, since: float) -> None:
         age_s = time.monotonic() - since
     if age_s > STALE_S:
         raise Unavailable(f"No sweep for {round(age_s)} s.")
+
+
+async def _compare_at_start(
+    settings: IngestSettings, database: Database, vectors: VectorStore
+) -> None:
+    """Queue, once in the life of the process, what the vector store lost; then wait for its end."""
+    done = not settings.compare_at_start
+    while not done:
+        try:
+            queued = await queue_missing_points(database, vectors)
+            log.info("points_compared", queued=queued)
+            done = True
+        except CitewellError as error:
+            log.warning("points_not_compared", code=error.code, detail=error.detail)
+            await asyncio.sleep(settings.sweep_s)
+    await asyncio.Event().wait()
 
 
 async def _remove_orphans_hourly(database: Database, blobs: ListedBlobStore) -> None:

@@ -4,7 +4,6 @@ Points go first and once more after nobody can write any (Qdrant cannot refuse a
 counted to zero, then rows, then bytes. Every step may be repeated and resumed anywhere.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Tombstones looked at in one round, and versions removed by one call to the store.
 ROUND = 2000
 VERSIONS_A_CALL = 200
-COUNTS_AT_ONCE = 8
 # Documents removed in one transaction: their chunks and parts cascade.
 DOCUMENTS_AT_ONCE = 50
 COLLECTIONS_A_ROUND = 10
@@ -117,17 +115,11 @@ class _Burial:
     async def _without_points(
         self, index_id: UUID, tombstones: Sequence[Tombstone]
     ) -> list[Tombstone]:
-        free = asyncio.Semaphore(COUNTS_AT_ONCE)
-
-        async def count(tombstone: Tombstone) -> int:
-            async with free:
-                return await self._vectors.count(index_id, version_id=tombstone.version_id)
-
-        counts = await asyncio.gather(*map(count, tombstones))
-        left = sum(counts)
+        versions = [tombstone.version_id for tombstone in tombstones]
+        left = await self._vectors.count_versions(index_id, versions)
         if left:
-            log.warning("points_came_back", index_id=str(index_id), points=left)
-        return [t for t, points in zip(tombstones, counts, strict=True) if points == 0]
+            log.warning("points_came_back", index_id=str(index_id), points=sum(left.values()))
+        return [tombstone for tombstone in tombstones if tombstone.version_id not in left]
 
     async def _lift(self, tombstone_ids: Sequence[UUID]) -> None:
         async with self._database.worker() as connection:

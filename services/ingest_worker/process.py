@@ -102,7 +102,7 @@ class WorkerContext:
             embedder_of=self._embedders.of,
             settings=self._settings.embedding,
             ingest=self._settings.ingest,
-            store_timeout_s=self._settings.qdrant.timeout_s,
+            grace_s=self._settings.late_write_s,
         )
 
 

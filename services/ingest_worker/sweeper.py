@@ -39,14 +39,14 @@ class Sweeper:
         bury: Callable[[], Awaitable[None]],
         wake: Callable[[], None],
         settings: IngestSettings,
-        store_timeout_s: float,
+        grace_s: float,
     ) -> None:
         """Take the truth, the burial of deleted things, and the dispatcher's bell."""
         self._database = database
         self._bury = bury
         self._wake = wake
         self._settings = settings
-        self._grace_s = settings.lease_s + store_timeout_s
+        self._grace_s = grace_s
 
     async def sweep(self) -> bool:
         """Do one round; False when another process is at it.

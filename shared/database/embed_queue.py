@@ -230,6 +230,10 @@ class EmbedQueue:
         await Events(self._connection).add_job_events(moved)
         await self._finish(ended, grace_s=grace_s)
 
+    async def drop(self, claim: UUID, chunk_ids: Sequence[UUID]) -> None:
+        """Take chunks off the queue that no job is to count."""
+        await self._connection.execute(TAKE_OFF, {"claim": claim, "chunks": list(chunk_ids)})
+
     async def finish_forgotten(self, *, after_s: float, grace_s: float) -> int:
         """End embedding jobs that have nothing queued any more; return how many."""
         result = await self._connection.execute(UNFINISHED, {"after_s": after_s})

@@ -4,7 +4,7 @@ One index is one collection of the store. The store never holds text and never d
 query may see; Postgres does (see `services.query_api.retrieval`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -104,8 +104,14 @@ class VectorStore(Protocol):
         """Remove every point of these versions; idempotent."""
         ...
 
-    async def count(self, index_id: UUID, *, version_id: UUID | None = None) -> int:
-        """Count the points of an index, or of one version in it, exactly; 0 for no index."""
+    async def count(self, index_id: UUID) -> int:
+        """Count the points of an index exactly; 0 for no index."""
+        ...
+
+    async def count_versions(
+        self, index_id: UUID, version_ids: Collection[UUID]
+    ) -> Mapping[UUID, int]:
+        """Count the points of each of these versions exactly; one without any is left out."""
         ...
 
     async def ping(self) -> None:

@@ -5,7 +5,7 @@ It computes what Qdrant computes, idf and filters included, by looking at every 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import nlargest
@@ -94,11 +94,17 @@ class MemoryVectorStore:
         for id_ in [id_ for id_, point in points.items() if point.payload["version_id"] in dead]:
             del points[id_]
 
-    async def count(self, index_id: UUID, *, version_id: UUID | None = None) -> int:
+    async def count(self, index_id: UUID) -> int:
         """Count points; 0 for no index."""
-        wanted = None if version_id is None else str(version_id)
+        return len(self._points(index_id))
+
+    async def count_versions(
+        self, index_id: UUID, version_ids: Collection[UUID]
+    ) -> Mapping[UUID, int]:
+        """Count the points of each of these versions; one without any is left out."""
         points = self._points(index_id).values()
-        return sum(wanted in (None, point.payload["version_id"]) for point in points)
+        counts = Counter(UUID(point.payload["version_id"]) for point in points)
+        return {version: counts[version] for version in version_ids if counts[version]}
 
     async def ping(self) -> None:
         """Return: memory always answers."""

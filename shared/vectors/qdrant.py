@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeVar, cast
@@ -24,6 +24,7 @@ INDEXED = ("tenant_id", "document_id", "version_id", "filename")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 # Vectors fetched by one request: at 3072 dimensions some 16 MB of JSON.
 FETCHED_AT_ONCE = 256
+COUNTED_AT_ONCE = 500
 
 # The longest a float is in JSON, its comma included; term ids are shorter.
 _FLOAT_BYTES = 25
@@ -130,14 +131,34 @@ class QdrantVectorStore:
         with suppress(IndexMissing):
             await self._ask(self._client.delete(_collection(index_id), selected, wait=True))
 
-    async def count(self, index_id: UUID, *, version_id: UUID | None = None) -> int:
+    async def count(self, index_id: UUID) -> int:
         """Count points exactly; 0 for no index."""
-        counted = None if version_id is None else models.Filter(must=[_of_versions([version_id])])
         try:
-            answer = await self._ask(self._client.count(_collection(index_id), counted, exact=True))
+            answer = await self._ask(self._client.count(_collection(index_id), exact=True))
         except IndexMissing:
             return 0
         return answer.count
+
+    async def count_versions(
+        self, index_id: UUID, version_ids: Collection[UUID]
+    ) -> Mapping[UUID, int]:
+        """Count the points of each of these versions exactly; one without any is left out."""
+        counts: dict[UUID, int] = {}
+        wanted = list(version_ids)
+        with suppress(IndexMissing):
+            for start in range(0, len(wanted), COUNTED_AT_ONCE):
+                some = wanted[start : start + COUNTED_AT_ONCE]
+                answer = await self._ask(
+                    self._client.facet(
+                        _collection(index_id),
+                        "version_id",
+                        models.Filter(must=[_of_versions(some)]),
+                        limit=len(some),
+                        exact=True,
+                    )
+                )
+                counts |= {UUID(str(hit.value)): hit.count for hit in answer.hits}
+        return counts
 
     async def ping(self) -> None:
         """Ask a small question, with the key, that costs the server nothing."""

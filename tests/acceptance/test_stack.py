@@ -194,6 +194,18 @@ def test_after_a_kill_nothing_lives_on_and_the_next_start_works(tmp_path: Path) 
             assert client.get("/v1/collections/kept").status_code == 200
 
 
+def test_points_that_were_lost_are_made_anew_at_the_next_start(tmp_path: Path) -> None:
+    words = {"query": "Where do herons nest?", "mode": "sparse"}
+    with start_stack(tmp_path) as stack, client_of(stack.ready) as client:
+        files = {"file": ("herons.md", b"# Herons\n\nHerons nest in tall trees near water.\n")}
+        job = client.post("/v1/documents", files=files).json()["jobs"][0]
+        assert client.get(f"/v1/jobs/{job['job_id']}?wait=30").json()["state"] == "succeeded"
+        assert len(client.post("/v1/search", json=words).json()["hits"]) == 1
+    shutil.rmtree(stack.folder / "qdrant")
+    with start_stack(tmp_path) as stack, client_of(stack.ready) as client:
+        eventually(lambda: bool(client.post("/v1/search", json=words).json().get("hits")))
+
+
 def test_it_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
     process = subprocess.Popen(
         up(tmp_path / "data"), stdout=subprocess.DEVNULL, start_new_session=True

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[[QdrantVectorStore], Awaitable[object]]] = {
     "dense_vectors": lambda store: store.dense_vectors(INDEX, [POINT.id]),
     "delete_versions": lambda store: store.delete_versions(INDEX, [uuid4()]),
     "count": lambda store: store.count(INDEX),
+    "count_versions": lambda store: store.count_versions(INDEX, [INDEX]),
     "ping": lambda store: store.ping(),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -16,7 +16,7 @@ import pytest_asyncio
 from shared.errors import CitewellError, InvalidInput, VectorStoreUnavailable
 from shared.vectors.base import IndexMissing, Point, SparseVector, VectorQuery, VectorStore
 from shared.vectors.memory import MemoryVectorStore
-from shared.vectors.qdrant import QdrantVectorStore
+from shared.vectors.qdrant import COUNTED_AT_ONCE, QdrantVectorStore
 from tests.support.qdrant import QdrantTestSettings, start_qdrant
 
 TENANT = "acme"
@@ -422,8 +422,13 @@ class TestVersions:
         first, second = uuid4(), uuid4()
         await store.upsert(index, [point(version=v) for v in (first, second, second)])
         assert await store.count(index) == 3
-        assert await store.count(index, version_id=second) == 2
-        assert await store.count(index, version_id=uuid4()) == 0
+        assert await store.count_versions(index, [first, second, uuid4()]) == {first: 1, second: 2}
+        assert await store.count_versions(index, []) == {}
+
+    async def test_many_versions_are_counted_each(self, store: VectorStore, index: UUID) -> None:
+        versions = [uuid4() for _ in range(COUNTED_AT_ONCE + 7)]
+        await store.upsert(index, [point(version=version) for version in versions])
+        assert await store.count_versions(index, versions) == dict.fromkeys(versions, 1)
 
     async def test_deleted_versions_are_gone_and_others_are_not(
         self, store: VectorStore, index: UUID
@@ -444,7 +449,7 @@ class TestVersions:
         await store.upsert(index, [written])
         await store.delete_versions(index, [version])
         await store.upsert(index, [written])
-        assert await store.count(index, version_id=version) == 1
+        assert await store.count_versions(index, [version]) == {version: 1}
 
     async def test_deleting_from_no_index_is_no_error(self, store: VectorStore) -> None:
         await store.delete_versions(uuid4(), [uuid4()])
@@ -477,7 +482,7 @@ class TestIndexes:
 
     async def test_an_unknown_one_has_no_points(self, store: VectorStore) -> None:
         assert await store.count(uuid4()) == 0
-        assert await store.count(uuid4(), version_id=uuid4()) == 0
+        assert await store.count_versions(uuid4(), [uuid4()]) == {}
 
 
 async def test_a_store_that_is_there_answers_a_ping(store: VectorStore) -> None:

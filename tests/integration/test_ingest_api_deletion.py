@@ -171,8 +171,10 @@ async def test_points_go_first_and_rows_and_bytes_after_the_grace(
     await write_points(api, job["index_id"], job["version_id"], job["document_id"], [new_id()])
     await let_the_grace_pass(database)
     await buried(api, database)
-    assert await api.vectors.count(job["index_id"], version_id=job["version_id"]) == 0
-    assert await api.vectors.count(other["index_id"], version_id=other["version_id"]) == 1
+    assert await api.vectors.count_versions(job["index_id"], [job["version_id"]]) == {}
+    assert await api.vectors.count_versions(other["index_id"], [other["version_id"]]) == {
+        other["version_id"]: 1
+    }
     left = await counts(database)
     assert left == {
         "documents": 1,

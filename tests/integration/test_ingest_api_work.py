@@ -1,6 +1,7 @@
 """From upload to live, through the real steps: what the API writes is what the workers need."""
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -9,19 +10,41 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from typing_extensions import override
 
 from services.ingest_worker.deletion import bury
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.repair import queue_missing_points
+from shared.database.embed_queue import EmbedQueue
 from shared.database.parts import Parts
+from shared.embeddings.base import Embedded
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
+from shared.errors import EmbeddingRejected, EmbeddingUnavailable
 from shared.tokens.build import build_tokenizer
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 
 TEXT = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"
+
+
+class FailingEmbedder(HashingEmbedder):
+    """An embedder that answers some calls and is then down."""
+
+    left = math.inf
+
+    def fails_after(self, calls: int) -> None:
+        self.left = calls
+
+    @override
+    async def embed_documents(self, texts: Sequence[str]) -> Embedded:
+        if self.left <= 0:
+            self.failure = EmbeddingUnavailable()
+            self.left = math.inf
+        self.left -= 1
+        return await super().embed_documents(texts)
 
 
 class Workers:
@@ -31,7 +54,7 @@ class Workers:
         context = api.context
         settings = context.settings
         self._database = context.database
-        self.embedder = HashingEmbedder(FAKE)
+        self.embedder = FailingEmbedder(FAKE)
         self._parse = ParseStep(
             database=context.database,
             blobs=context.blobs,
@@ -48,9 +71,9 @@ class Workers:
             database=context.database,
             vectors=api.vectors,
             embedder_of=lambda _: self.embedder,
-            settings=settings.embedding,
+            settings=settings.embedding.model_copy(update={"batch_inputs": 2, "slots": 1}),
             ingest=settings.ingest,
-            store_timeout_s=1,
+            grace_s=16,
         )
 
     async def work(self, *jobs: UUID) -> None:
@@ -143,6 +166,83 @@ async def test_a_deleted_document_is_left_nowhere(api: IngestApi, workers: Worke
     assert await api.vectors.count(index_id) == 0
 
 
+async def test_lost_points_are_queued_and_made_anew(api: IngestApi, workers: Workers) -> None:
+    whole, half = b"Herons nest in tall trees.", b"# Foxes\n\n" + b"Foxes dig dens. " * 600
+    answer = await upload(api.client, ("whole.md", whole), ("half.md", half), ("kept.md", TEXT))
+    await workers.work()
+    index_id, _ = await places(api, answer["jobs"][0]["document_id"])
+    points = api.vectors._indexes[index_id].points  # noqa: SLF001
+    before = dict(points)
+    half_id = answer["jobs"][1]["document_id"]
+    first, *others = (await shown(api, f"/v1/documents/{half_id}/chunks"))["items"]
+    assert others
+    [lost] = (await shown(api, f"/v1/documents/{answer['jobs'][0]['document_id']}/chunks"))["items"]
+    for chunk in (first, lost):
+        del points[UUID(chunk["id"])]
+    database, vectors = api.context.database, api.vectors
+    assert await queue_missing_points(database, vectors) == 2
+    assert await queue_missing_points(database, vectors) == 0
+    await workers.work()
+    assert points == before
+    assert await queue_missing_points(database, vectors) == 0
+    batch = await shown(api, f"/v1/batches/{answer['batch_id']}")
+    assert batch["counts"]["succeeded"] == 3
+
+
+async def test_a_store_that_lost_everything_is_filled_again(
+    api: IngestApi, workers: Workers
+) -> None:
+    live, *_ = (await upload(api.client, ("fox.md", TEXT)))["jobs"]
+    gone, *_ = (await upload(api.client, ("gone.md", b"Herons nest in trees.")))["jobs"]
+    await workers.work()
+    index_id, _ = await places(api, live["document_id"])
+    await api.client.delete(f"/v1/documents/{gone['document_id']}")
+    await api.vectors.drop_index(index_id)
+    assert await queue_missing_points(api.context.database, api.vectors) == 1
+    # An index that is written off is found missing at the first write, and made.
+    for _ in range(2):
+        await workers.work()
+        await free(api)
+    assert await api.vectors.count(index_id) == 1
+
+
+async def test_points_lost_while_their_document_is_embedded_are_made_before_it_goes_live(
+    api: IngestApi, workers: Workers
+) -> None:
+    job = (await upload(api.client, ("long.md", b"Foxes dig dens. " * 2000)))["jobs"][0]
+    workers.embedder.fails_after(calls=1)
+    await workers.work()
+    index_id, _ = await places(api, job["document_id"])
+    written = await api.vectors.count(index_id)
+    shown_job = await shown(api, f"/v1/jobs/{job['job_id']}")
+    assert 0 < written < shown_job["chunks"]["total"]
+    await api.vectors.drop_index(index_id)
+    assert await queue_missing_points(api.context.database, api.vectors) == written
+    workers.embedder.failure = None
+    for _ in range(2):
+        await free(api)
+        await workers.work()
+    done = await shown(api, f"/v1/jobs/{job['job_id']}")
+    assert done["state"] == "succeeded", done
+    assert await api.vectors.count(index_id) == done["chunks"]["total"]
+
+
+async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
+    api: IngestApi, workers: Workers
+) -> None:
+    job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+    await workers.work()
+    index_id, _ = await places(api, job["document_id"])
+    api.vectors._indexes[index_id].points.clear()  # noqa: SLF001
+    assert await queue_missing_points(api.context.database, api.vectors) == 1
+    workers.embedder.failure = EmbeddingRejected()
+    await workers.work()
+    async with api.context.database.worker() as connection:
+        assert await EmbedQueue(connection).ready(most=1) == 0
+        assert await EmbedQueue(connection).oldest_space() is None
+    assert (await shown(api, f"/v1/jobs/{job['job_id']}"))["state"] == "succeeded"
+
+
 async def test_a_bad_file_fails_alone_and_is_mended_by_sending_it_again(
     api: IngestApi, workers: Workers
 ) -> None:
@@ -163,6 +263,11 @@ async def test_a_cancelled_job_writes_nothing_more(api: IngestApi, workers: Work
     done = await shown(api, f"/v1/jobs/{job['job_id']}")
     assert done["state"] == "cancelled"
     assert (await shown(api, f"/v1/documents/{job['document_id']}"))["live_version"] is None
+
+
+async def free(api: IngestApi) -> None:
+    async with api.context.database.worker() as connection:
+        await connection.execute(text("UPDATE embed_queue SET not_before = now()"))
 
 
 async def places(api: IngestApi, document_id: str) -> tuple[UUID, UUID]:

@@ -168,7 +168,7 @@ class TestClient:
             await make(client, "one")
         assert taken.value.status_code == 409
         with pytest.raises(UnexpectedResponse) as unknown:
-            await client.facet("one", "kind")
+            await client.search_matrix_pairs("one")
         assert unknown.value.status_code == 404
 
     async def test_many_at_once(self, client: AsyncQdrantClient) -> None:

@@ -27,7 +27,7 @@ def sweeper(database: Database, rounds: list[str]) -> Sweeper:
         bury=bury,
         wake=lambda: rounds.append("wake"),
         settings=IngestSettings(max_lost_leases=2),
-        store_timeout_s=1,
+        grace_s=16,
     )
 
 

@@ -56,6 +56,17 @@ def build_count(body: Object) -> edge.CountRequest:
     )
 
 
+def build_facet(body: Object) -> edge.FacetRequest:
+    """Build a count of a payload field's values; as exact as asked, Qdrant's default is not."""
+    only(body, {"key", "filter", "limit", "exact"}, "facet")
+    return edge.FacetRequest(
+        key=as_text(body.get("key"), "key"),
+        limit=as_count(body.get("limit"), "limit", default=_LIMIT),
+        exact=body.get("exact") is True,
+        filter=build_filter(body.get("filter")),
+    )
+
+
 def build_with_payload(raw: object, *, default: bool) -> Any:
     """Build the choice of payload fields: all, none, some or all but some."""
     if raw is None:

@@ -22,6 +22,7 @@ from citewell.embedded.qdrant.points import (
 )
 from citewell.embedded.qdrant.queries import (
     build_count,
+    build_facet,
     build_query,
     build_scroll,
     build_with_payload,
@@ -187,6 +188,13 @@ def count_points(call: Call) -> Any:
     return {"count": call.collection.shard.read(lambda shard: shard.count(request))}
 
 
+def facet(call: Call) -> Any:
+    """Count the values of a payload field, the most frequent first."""
+    request = build_facet(call.body)
+    answer = call.collection.shard.read(lambda shard: shard.facet(request))
+    return {"hits": [{"value": hit.value, "count": hit.count} for hit in answer.hits]}
+
+
 def query(call: Call) -> Any:
     """Search once."""
     return _query(call, [call.body])[0]
@@ -245,6 +253,7 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
     f"{_ONE}/points/count": {"POST": count_points},
     f"{_ONE}/points/payload": {"POST": set_payload, "PUT": overwrite_payload},
     f"{_ONE}/points/payload/delete": {"POST": delete_payload},
+    f"{_ONE}/facet": {"POST": facet},
     f"{_ONE}/points/query": {"POST": query},
     f"{_ONE}/points/query/batch": {"POST": query_batch},
     f"{_ONE}/points/{{id}}": {"GET": get_point},

@@ -66,7 +66,7 @@ class Embedding:
         embedder_of: Callable[[str], Embedder],
         settings: EmbeddingSettings,
         ingest: IngestSettings,
-        store_timeout_s: float,
+        grace_s: float,
     ) -> None:
         """Take the stores and a way to the embedder of a space."""
         self._database = database
@@ -74,13 +74,12 @@ class Embedding:
         self._embedder_of = embedder_of
         self._settings = settings
         self._lease_s = ingest.lease_s
-        self._grace_s = ingest.lease_s + store_timeout_s
+        self._grace_s = grace_s
         self._ready: set[UUID] = set()
 
     async def drain(self, *, budget_s: float) -> Report:
         """Embed what is queued until nothing is left or the budget is used; several at once."""
         end = asyncio.get_running_loop().time() + budget_s
-        await self._linger()
         slots = [self._drain(end) for _ in range(self._settings.slots)]
         return sum(await asyncio.gather(*slots), start=Report())
 
@@ -97,10 +96,11 @@ class Embedding:
         """Wait a moment for a fuller batch while one is still filling."""
         async with self._database.worker() as connection:
             ready = await EmbedQueue(connection).ready(most=self._settings.batch_inputs)
-        if ready < self._settings.batch_inputs:
+        if 0 < ready < self._settings.batch_inputs:
             await asyncio.sleep(LINGER_S)
 
     async def _embed_claim(self) -> Report | None:
+        await self._linger()
         claim = new_id()
         async with self._database.worker() as connection:
             queue = EmbedQueue(connection)
@@ -140,7 +140,7 @@ class Embedding:
         known = await self._known_vectors(batch)
         unknown = {key: c for c in batch if (key := text_key(c)) not in known}
         made, refused = await self._embed_texts(batch[0].space, unknown)
-        await self._refuse(batch, refused)
+        await self._refuse(claim, [chunk for chunk in batch if text_key(chunk) in refused], refused)
         kept = [chunk for chunk in batch if text_key(chunk) not in refused]
         await self._write_points(kept, known | made)
         async with self._database.worker() as connection:
@@ -184,12 +184,14 @@ class Embedding:
         return made | more, refused | also
 
     async def _refuse(
-        self, batch: Sequence[QueuedChunk], refused: dict[TextKey, CitewellError]
+        self, claim: UUID, chunks: Sequence[QueuedChunk], refused: dict[TextKey, CitewellError]
     ) -> None:
-        for chunk in batch:
-            if (error := refused.get(text_key(chunk))) is not None:
-                async with self._database.worker() as connection:
-                    await Jobs(connection).fail(chunk.job_id, problem_of(error, Stage.EMBED))
+        for chunk in chunks:
+            error = refused[text_key(chunk)]
+            async with self._database.worker() as connection:
+                await Jobs(connection).fail(chunk.job_id, problem_of(error, Stage.EMBED))
+                # A chunk queued by a repair has a job that ended long ago.
+                await EmbedQueue(connection).drop(claim, [chunk.chunk_id])
 
     async def _write_points(
         self, batch: Sequence[QueuedChunk], vectors: dict[TextKey, Vector]

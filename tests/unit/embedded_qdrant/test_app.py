@@ -48,7 +48,7 @@ async def test_an_answer_is_in_qdrants_envelope(client: httpx.AsyncClient) -> No
         ("GET", "/collections/one/points/77", None, 404),
         ("POST", "/collections/one/points/payload", b'{"payload": {}, "points": [77]}', 404),
         ("GET", "/nothing/here", None, 404),
-        ("POST", "/collections/one/facet", b"{}", 404),
+        ("POST", "/collections/one/points/search/matrix/pairs", b"{}", 404),
         ("POST", "/collections", b"{}", 405),
         ("PUT", "/collections/one", b'{"vectors": {"size": 1, "distance": "Dot"}}', 409),
         ("PUT", "/collections/two", b"{}", 400),
