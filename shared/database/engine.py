@@ -4,8 +4,9 @@ Works behind a transaction pooler: no prepared statements, no session state; wha
 for the transaction alone.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -27,24 +28,33 @@ _BEGIN = text(
 class Database:
     """Opens transactions for a tenant (app role) or for the workers (worker role)."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Take an engine; the caller keeps no other use of it."""
+    def __init__(self, engine: AsyncEngine, *, begin_timeout_s: float) -> None:
+        """Take an engine; the caller keeps no other use of it.
+
+        A tenant's transaction begins within `begin_timeout_s` or not at all.
+        """
         self._engine = engine
+        self._begin_timeout_s = begin_timeout_s
+        self._given_up: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def tenant(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees this tenant's rows and no others; commits at the end.
 
         Raises:
-            DatabaseUnavailable: Postgres does not answer, or the connection broke.
+            DatabaseUnavailable: Postgres does not answer in time, or the connection broke.
         """
-        async with self._transaction(APP_ROLE, tenant=tenant_id) as connection:
+        async with self._transaction(
+            APP_ROLE, tenant=tenant_id, within_s=self._begin_timeout_s
+        ) as connection:
             yield connection
 
     @asynccontextmanager
     async def credentials(self, key_hash: bytes) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees the one API key of this hash, whoever's it is."""
-        async with self._transaction(APP_ROLE, key_hash=key_hash.hex()) as connection:
+        async with self._transaction(
+            APP_ROLE, key_hash=key_hash.hex(), within_s=self._begin_timeout_s
+        ) as connection:
             yield connection
 
     @asynccontextmanager
@@ -64,20 +74,53 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(
-        self, role: str, *, tenant: str = "", key_hash: str = ""
+        self, role: str, *, tenant: str = "", key_hash: str = "", within_s: float | None = None
     ) -> AsyncIterator[AsyncConnection]:
+        begun = {"role": role, "tenant": tenant, "key_hash": key_hash}
         try:
-            async with self._engine.begin() as connection:
-                await connection.execute(
-                    _BEGIN, {"role": role, "tenant": tenant, "key_hash": key_hash}
-                )
+            connection = await self._begin(begun, within_s)
+            try:
                 yield connection
+                await connection.commit()
+            finally:  # Closing rolls back what was not committed, also when we are cancelled.
+                await asyncio.shield(connection.close())
         except (OperationalError, PoolTimeout) as error:
-            raise DatabaseUnavailable(retry_after_s=2) from error
+            raise DatabaseUnavailable from error
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise DatabaseUnavailable(retry_after_s=2) from error
+                raise DatabaseUnavailable from error
             raise
+
+    async def _begin(self, begun: dict[str, str], within_s: float | None) -> AsyncConnection:
+        """Take a connection and begin; one that does not answer is left to itself.
+
+        Cancelling instead would wait for the server: psycopg asks it to stop and listens on.
+        """
+        beginning = asyncio.ensure_future(self._begun(begun))
+        try:
+            await asyncio.wait({beginning}, timeout=within_s)
+        finally:
+            if not beginning.done():
+                giving_up = asyncio.create_task(_give_back(beginning))
+                self._given_up.add(giving_up)
+                giving_up.add_done_callback(self._given_up.discard)
+        if not beginning.done():
+            raise DatabaseUnavailable
+        return await beginning
+
+    async def _begun(self, begun: dict[str, str]) -> AsyncConnection:
+        connection = await self._engine.connect()
+        try:
+            await connection.execute(_BEGIN, begun)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+async def _give_back(beginning: asyncio.Future[AsyncConnection]) -> None:
+    with suppress(Exception):
+        await (await beginning).close()
 
 
 def async_url(url: str) -> str:
@@ -105,4 +148,4 @@ def build_database(settings: DatabaseSettings) -> Database:
             "application_name": "citewell",
         },
     )
-    return Database(engine)
+    return Database(engine, begin_timeout_s=settings.pool_timeout_s)

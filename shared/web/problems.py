@@ -15,6 +15,8 @@ from shared.problems import problem_of, problem_of_status
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELDS = 10
+PASSING = {429, 503}
+RETRY_AFTER_S = 2.0
 
 _TITLES = {
     400: "The request cannot be read",
@@ -46,8 +48,13 @@ def problem_response(
     retry_after_s: float | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem as a response, with `Retry-After` in whole seconds, rounded up."""
+    """Return a problem as a response, with `Retry-After` in whole seconds, rounded up.
+
+    A 429 or 503 always says when to come back, whether or not its cause did.
+    """
     extra = dict(headers or {})
+    if retry_after_s is None and problem.status in PASSING:
+        retry_after_s = RETRY_AFTER_S
     if retry_after_s is not None:
         extra["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if problem.status == 401:  # noqa: PLR2004

@@ -7,12 +7,9 @@ from services.query_api.retrieval.hits import Live
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import LiveChunks
-from shared.errors import VectorStoreUnavailable
 from shared.vectors.base import Candidates, VectorQuery, VectorStore
 
 MAX_ROUNDS = 3
-# What a client is told to wait when the store does not say so itself.
-RETRY_AFTER_S = 2.0
 
 
 class LiveSearch:
@@ -36,7 +33,7 @@ class LiveSearch:
         live = Live()
         for _ in range(MAX_ROUNDS):
             with watch.stage("search"):
-                found = await self._candidates(index_id, query)
+                found = await self._vectors.search(index_id, query)
             with watch.stage("live"):
                 live, dead = await self._drop_dead(index_id, query.tenant_id, found)
             fell = len(_ids(found)) - len(live.chunks)
@@ -48,13 +45,6 @@ class LiveSearch:
                 excluded_versions=[*query.excluded_versions, *sorted(dead)],
             )
         return replace(live, complete=False)
-
-    async def _candidates(self, index_id: UUID, query: VectorQuery) -> Candidates:
-        try:
-            return await self._vectors.search(index_id, query)
-        except VectorStoreUnavailable as error:
-            error.retry_after_s = error.retry_after_s or RETRY_AFTER_S
-            raise
 
     async def _drop_dead(
         self, index_id: UUID, tenant_id: str, found: Candidates

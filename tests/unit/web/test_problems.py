@@ -8,9 +8,18 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
 from shared import errors
-from shared.errors import CitewellError, DatabaseUnavailable, FileEncrypted, Kind, NotFound
+from shared.errors import (
+    CitewellError,
+    DatabaseUnavailable,
+    FileEncrypted,
+    Kind,
+    NotFound,
+    RateLimited,
+    VectorStoreUnavailable,
+)
 from shared.models import Stage
 from shared.problems import STATUS, problem_of, problem_of_status
+from shared.web.problems import problem_response
 from tests.support.web import bare_app, client_of
 
 
@@ -110,6 +119,12 @@ async def test_retry_after_is_in_whole_seconds_rounded_up(client: httpx.AsyncCli
     assert response.status_code == 503
     assert response.headers["retry-after"] == "2"
     assert response.json()["retryable"] is True
+
+
+def test_what_passes_always_says_when_to_come_back() -> None:
+    for error in (VectorStoreUnavailable(), RateLimited()):
+        assert int(problem_response(problem_of(error)).headers["retry-after"]) >= 1
+    assert "retry-after" not in problem_response(problem_of(NotFound())).headers
 
 
 async def test_an_unexpected_error_is_answered_without_its_message(
