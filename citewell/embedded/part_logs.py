@@ -6,6 +6,7 @@ A file that has grown too long is copied aside and emptied; parts append, so the
 import os
 import re
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,11 +58,13 @@ class PartLog:
 
     def _write(self, mark: str, what: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        file = self.open()
-        try:
-            os.write(file, f"{mark}{now} {self._name} {what}\n".encode())
-        finally:
-            os.close(file)
+        # A full disk or a folder that was removed must not end the one who keeps the part alive.
+        with suppress(OSError):
+            file = self.open()
+            try:
+                os.write(file, f"{mark}{now} {self._name} {what}\n".encode())
+            finally:
+                os.close(file)
 
     def _aside(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")

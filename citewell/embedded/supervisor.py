@@ -93,7 +93,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(ROTATE_EVERY_S)
             for keeper in self._keepers():
-                keeper.log.rotate()
+                with suppress(OSError):
+                    keeper.log.rotate()
 
 
 class _Keeper:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,16 @@ async def test_a_part_whose_folder_is_gone_is_told_of(watched: Watched) -> None:
     part = Part("a", ("/bin/true",), watched.folder / "gone")
     with pytest.raises(PartFailed, match="cannot be started"):
         await watched.start([part])
+
+
+async def test_parts_whose_logs_vanish_are_stopped_all_the_same(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "logs")
+    watched.folder.mkdir()
+    await watched.start([watched.part("one", UP), watched.part("two", UP)])
+    pids = list(watched.supervisor.pids.values())
+    shutil.rmtree(watched.folder)
+    await asyncio.wait_for(watched.supervisor.stop(), 5)
+    assert not any(map(is_alive, pids))
 
 
 async def test_groups_stop_last_started_first(watched: Watched) -> None:
