@@ -15,9 +15,8 @@ import structlog
 
 from services.ingest_worker.failures import back_off_s, pause_s, waits_for
 from services.ingest_worker.leases import LeaseLost, while_leased
-from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.packing import pack_elements
-from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.parsing.base import Source
+from services.ingest_worker.parsing.process import PackedPart, ParserProcess
 from shared.blobs.base import BlobStore
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
@@ -44,7 +43,7 @@ MAX_TIMEOUTS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    parsed: Parsed
+    part: PackedPart
     ms: float
 
 
@@ -116,12 +115,12 @@ class ParseStep:
             await self._blobs.fetch(str(part.blob_id), path)
             source = _source(part, path)
             window = _window(part) or await self._plan(part, source)
-            parsed = await self._parser.parse(
+            read = await self._parser.parse(
                 source, pages=window, timeout_s=self._settings.part_timeout_s
             )
         finally:
             path.unlink(missing_ok=True)
-        return _Read(parsed, 1000 * (perf_counter() - start))
+        return _Read(read, 1000 * (perf_counter() - start))
 
     async def _plan(self, part: ClaimedPart, source: Source) -> range:
         """Find out how many pages there are and make the part plan."""
@@ -143,16 +142,15 @@ class ParseStep:
         return range(first, last + 1)
 
     async def _finish(self, part: ClaimedPart, read: _Read) -> tuple[str, UUID | None]:
-        parsed = read.parsed
-        elements = await asyncio.to_thread(pack_elements, parsed.elements)
-        warnings = json.dumps([warning.model_dump() for warning in parsed.warnings])
+        pages, elements = read.part.pages, read.part.elements
+        warnings = json.dumps([warning.model_dump() for warning in read.part.warnings])
         async with self._database.worker() as connection:
             jobs = Jobs(connection)
             await jobs.lock(part.job_id)
             if not await Parts(connection).finish(part, elements=elements, warnings=warnings):
                 return "the lease was lost", None
-            left = await jobs.count_part(part.job_id, pages=parsed.pages, ms=read.ms)
-        done = f"{part.filename} part {part.key.number + 1}: {parsed.pages} pages"
+            left = await jobs.count_part(part.job_id, pages=pages, ms=read.ms)
+        done = f"{part.filename} part {part.key.number + 1}: {pages} pages"
         return done, part.job_id if left == 0 else None
 
     async def _failed(self, part: ClaimedPart, error: CitewellError) -> str:

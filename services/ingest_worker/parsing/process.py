@@ -10,13 +10,14 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 import services
-from services.ingest_worker.parsing.base import Parsed, Plan, Source
+from services.ingest_worker.parsing.base import Plan, Source
 from services.ingest_worker.parsing.frames import (
     LENGTHS,
     MAX_BODY_BYTES,
@@ -25,8 +26,8 @@ from services.ingest_worker.parsing.frames import (
     Request,
     frame,
 )
-from services.ingest_worker.parsing.packing import unpack_elements
 from shared.errors import ParseOutOfMemory, ParserCrashed, ParseTimedOut
+from shared.models import JobWarning
 from shared.settings import MIB, IngestSettings
 
 CHILD = "services.ingest_worker.parsing.child"
@@ -37,6 +38,18 @@ ROOT = Path(services.__file__).parent.parent
 MAPPED_BYTES = 1024 * MIB
 WATCH_S = 0.1
 GOODBYE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPart:
+    """What was read of a run of pages, its Elements packed as the child sent them.
+
+    They are not trusted: whoever unpacks them finds out whether they are what they should be.
+    """
+
+    elements: bytes
+    pages: int
+    warnings: list[JobWarning]
 
 
 class ParserProcess:
@@ -79,11 +92,10 @@ class ParserProcess:
 
     async def parse(
         self, source: Source, *, pages: range | None = None, timeout_s: float
-    ) -> Parsed:
+    ) -> PackedPart:
         """Read a run of pages (counted from 1, half open), or all."""
         reply, body = await self._ask("parse", source, pages, timeout_s)
-        elements = await asyncio.to_thread(unpack_elements, body)
-        return Parsed(elements, reply.pages, reply.warnings)
+        return PackedPart(body, reply.pages, reply.warnings)
 
     async def aclose(self) -> None:
         """End the child; a part under way is waited for by whoever asked for it."""
