@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from shared.database.engine import Database, build_database
 from shared.database.migrate import migrate
 from shared.settings import DatabaseSettings
-from tests.support.postgres import start_postgres
+from tests.support.postgres import PATIENT_S, start_postgres
 
 TEMPLATE = "citewell_template"
 
@@ -48,7 +48,7 @@ def database_url(postgres_url: str, database_names: Iterator[int]) -> Iterator[s
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """The pooled database of the test's own."""
-    database = build_database(DatabaseSettings(url=database_url))
+    database = build_database(DatabaseSettings(url=database_url, pool_timeout_s=PATIENT_S))
     yield database
     await database.aclose()
 

@@ -24,6 +24,7 @@ from shared.settings import (
     Settings,
 )
 from shared.vectors.memory import MemoryVectorStore
+from tests.support.postgres import PATIENT_S
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105
 BOOTSTRAP = "a bootstrap key of more than thirty-two characters"
@@ -35,7 +36,7 @@ Files = Sequence[tuple[str, bytes]]
 def api_settings(database_url: str, folder: Path, **ingest: Any) -> Settings:
     """Settings of an ingest API that reads nothing from the environment."""
     return Settings(
-        database=DatabaseSettings(url=database_url),
+        database=DatabaseSettings(url=database_url, pool_timeout_s=PATIENT_S),
         blobs=BlobSettings(url=(folder / "blobs").as_uri()),
         auth=AuthSettings(secret=SecretStr(SECRET), bootstrap_key=SecretStr(BOOTSTRAP)),
         embedding=EmbeddingSettings(space="fake/bytes"),

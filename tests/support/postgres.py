@@ -18,6 +18,8 @@ FAST = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
+# On a machine that several test runs share, a transaction may take long to begin.
+PATIENT_S = 15.0
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from shared.settings import (
     Settings,
 )
 from shared.vectors.base import Point, VectorStore
+from tests.support.postgres import PATIENT_S
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105 - of a test's own service
 
@@ -45,7 +46,7 @@ def query_settings(
 ) -> Settings:
     """Settings of a query API that reads nothing from the environment."""
     return Settings(
-        database=DatabaseSettings(url=database_url),
+        database=DatabaseSettings(url=database_url, pool_timeout_s=PATIENT_S),
         qdrant=QdrantSettings(url=qdrant_url, timeout_s=2),
         auth=AuthSettings(secret=SecretStr(SECRET)),
         openai=openai or OpenAISettings(api_key=None),

@@ -14,6 +14,7 @@ from typing import Any
 
 from citewell.embedded.data_folder import DataFolder
 from citewell.embedded.postgres import postgres_url
+from tests.support.postgres import PATIENT_S
 
 READY_S = 120.0
 # The line of postmaster.pid with the port, counted from 0 (PostgreSQL, miscadmin.h).
@@ -55,7 +56,8 @@ def start_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
     """Start the stack, yield it when it is ready, stop it and see that it has stopped."""
     log = folder / "up.log"
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **(settings or {})}  # noqa: TID251 - the child needs PATH and coverage's variables
+    patient = {"CITEWELL_DATABASE_POOL_TIMEOUT_S": str(PATIENT_S)}
+    environment = {**patient, **os.environ, **(settings or {})}  # noqa: TID251 - the child needs PATH and coverage's variables
     command = [str(CITEWELL), "up", "--data", str(folder / "data"), "--port", "0"]
     with log.open("wb") as output:
         process = subprocess.Popen(
