@@ -45,9 +45,13 @@ test: check ## Check, then every suite (under 15 minutes)
 drill: $(STAMP) ## The long fault drills
 	$(BIN)/pytest tests/faults -m drill
 
-lock: $(STAMP) ## Resolve requirements/dev.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: $(STAMP) ## Resolve requirements/ anew: dev from pyproject.toml, the images' as parts of it
+	$(COMPILE) --upgrade --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --extra query --extra local --output-file requirements/query.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --extra ingest --extra local --output-file requirements/ingest.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt requirements/build.in
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,24 +1,63 @@
-"""Every setting of both services, read once from the environment and typed: one group for each outside thing.
+"""Every setting of both services, read once and typed: one group for each outside thing.
 
-A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`. Settings hold no behaviour.
+A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`; what the environment does
+not say may stand in a file of that name in small letters (see `SECRETS_DIR`).
 """
 
+import os
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+from typing_extensions import override
 
 from shared.errors import ConfigurationInvalid
 
 MIB = 1024 * 1024
 
 
+# Where files named like settings, in small letters, hold what the environment does not say.
+SECRETS_DIR = "CITEWELL_SECRETS_DIR"
+DEFAULT_SECRETS_DIR = "/run/secrets"
+
+
 def _group(name: str) -> SettingsConfigDict:
-    return SettingsConfigDict(env_prefix=f"CITEWELL_{name}_", extra="ignore", frozen=True)
+    return SettingsConfigDict(
+        env_prefix=f"CITEWELL_{name}_",
+        # Compose hands on a variable that nobody set as an empty one.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
 
 
-class DatabaseSettings(BaseSettings):
+class SettingsGroup(BaseSettings):
+    """One outside thing's settings, from the environment, then from secret files."""
+
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look for files where the environment says, if there is such a folder."""
+        folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
+        if not folder.is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+
+class DatabaseSettings(SettingsGroup):
     """Postgres, the database of truth."""
 
     model_config = _group("DATABASE")
@@ -53,7 +92,7 @@ class DatabaseSettings(BaseSettings):
         return self.direct_url or self.url
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(SettingsGroup):
     """Redis or Valkey: Celery's transport, nothing else."""
 
     model_config = _group("REDIS")
@@ -68,7 +107,7 @@ class RedisSettings(BaseSettings):
     )
 
 
-class QdrantSettings(BaseSettings):
+class QdrantSettings(SettingsGroup):
     """Qdrant, the vector store."""
 
     model_config = _group("QDRANT")
@@ -80,7 +119,7 @@ class QdrantSettings(BaseSettings):
     timeout_s: float = Field(default=10.0, gt=0, description="Longest wait for one call, seconds.")
 
 
-class BlobSettings(BaseSettings):
+class BlobSettings(SettingsGroup):
     """Where uploaded bytes are kept."""
 
     model_config = _group("BLOBS")
@@ -99,7 +138,7 @@ class BlobSettings(BaseSettings):
     )
 
 
-class AuthSettings(BaseSettings):
+class AuthSettings(SettingsGroup):
     """Who may come in. Without a secret nothing starts."""
 
     model_config = _group("AUTH")
@@ -115,12 +154,13 @@ class AuthSettings(BaseSettings):
     jwt_audience: str = Field(default="citewell", description="Required `aud` of tokens.")
     bootstrap_key: SecretStr | None = Field(
         default=None,
+        validation_alias="CITEWELL_BOOTSTRAP_KEY",
         min_length=32,
         description="A first admin key of tenant `default` for a fresh deployment.",
     )
 
 
-class OpenAISettings(BaseSettings):
+class OpenAISettings(SettingsGroup):
     """OpenAI, or any server that speaks its API."""
 
     model_config = _group("OPENAI")
@@ -134,7 +174,7 @@ class OpenAISettings(BaseSettings):
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 
-class EmbeddingSettings(BaseSettings):
+class EmbeddingSettings(SettingsGroup):
     """How texts become vectors."""
 
     model_config = _group("EMBEDDING")
@@ -159,7 +199,7 @@ class EmbeddingSettings(BaseSettings):
     threads: int = Field(default=2, ge=1, description="Threads of the local model.")
 
 
-class IngestSettings(BaseSettings):
+class IngestSettings(SettingsGroup):
     """The upload door, the dispatcher and the workers."""
 
     model_config = _group("INGEST")
@@ -206,12 +246,16 @@ class IngestSettings(BaseSettings):
         default=False,
         description="Compare Qdrant with Postgres at the start and embed again what is missing.",
     )
+    alive_file: Path | None = Field(
+        default=None,
+        description="A file that a worker or the clock touches while it lives, for health checks.",
+    )
     job_deadline_s: float = Field(
         default=86_400.0, gt=0, description="Longest life of a job, seconds."
     )
 
 
-class QuerySettings(BaseSettings):
+class QuerySettings(SettingsGroup):
     """Search and answers."""
 
     model_config = _group("QUERY")
@@ -225,7 +269,7 @@ class QuerySettings(BaseSettings):
     )
 
 
-class TelemetrySettings(BaseSettings):
+class TelemetrySettings(SettingsGroup):
     """Logs and metrics."""
 
     model_config = _group("LOG")
@@ -277,11 +321,11 @@ def read_settings() -> Settings:
 
 
 def _explain(error: ValidationError) -> str:
-    prefix = {
-        "DatabaseSettings": "CITEWELL_DATABASE_",
-        "AuthSettings": "CITEWELL_AUTH_",
-    }.get(error.title, "CITEWELL_")
+    groups = {group.__name__: group for group in SettingsGroup.__subclasses__()}
+    group = groups.get(error.title)
+    prefix = group.model_config.get("env_prefix", "") if group else "CITEWELL_"
     return "; ".join(
-        f"{prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        f"{name if name.startswith('CITEWELL_') else prefix + name}: {item['msg']}"
         for item in error.errors()
+        for name in ["_".join(map(str, item["loc"])).upper()]
     )

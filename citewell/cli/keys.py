@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from citewell.cli.deployment import auth_secret
+from citewell.cli.deployment import database_url as own_database_url
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, DatabaseUrl
 from citewell.cli.output import print_json, stderr, stdout
@@ -13,11 +15,8 @@ from shared.auth.keys import generate_key, hash_key, key_prefix
 from shared.auth.principal import DEFAULT_TENANT, Scope
 from shared.database.engine import build_database
 from shared.database.keys import KeyRow, Keys
-from shared.errors import ConfigurationInvalid
 from shared.identity import new_id
 from shared.settings import DatabaseSettings
-
-_SECRET_LENGTH = 32
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make API keys.")
 
@@ -49,15 +48,16 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make an API key and print it, once: only its hash is kept."""
-    _check(database_url, secret)
+    url = own_database_url(database_url)
+    own_secret = auth_secret(secret)
     key = generate_key()
     scopes = [one.value for one in scope or (Scope.INGEST, Scope.QUERY)]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     row = asyncio.run(
         _add(
-            database_url,
+            url,
             tenant=tenant,
-            key_hash=hash_key(secret, key),
+            key_hash=hash_key(own_secret, key),
             prefix=key_prefix(key),
             scopes=scopes,
             description=description,
@@ -95,15 +95,3 @@ async def _add(
             )
     finally:
         await database.aclose()
-
-
-def _check(database_url: str, secret: str) -> None:
-    if not database_url:
-        raise ConfigurationInvalid(
-            "No database is named: give --database-url, or set CITEWELL_DATABASE_URL."
-        )
-    if len(secret) < _SECRET_LENGTH:
-        raise ConfigurationInvalid(
-            "Set CITEWELL_AUTH_SECRET to the deployment's secret (32 characters or more):"
-            " keys are hashed with it."
-        )

@@ -3,11 +3,12 @@
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from citewell.cli.deployment import database_url as own_database_url
 from citewell.cli.failures import told
 from citewell.cli.options import DatabaseUrl
 from citewell.cli.output import stdout
 from shared.database.migrate import migrate as upgrade
-from shared.errors import ConfigurationInvalid, DatabaseUnavailable
+from shared.errors import DatabaseUnavailable
 
 app = typer.Typer(add_completion=False)
 
@@ -16,16 +17,12 @@ app = typer.Typer(add_completion=False)
 @told
 def migrate(*, database_url: DatabaseUrl = "") -> None:
     """Bring a database to the newest schema; safe to run again, and by several at once."""
-    upgraded(database_url)
+    upgraded(own_database_url(database_url))
     stdout().print("The schema is the newest.")
 
 
 def upgraded(database_url: str) -> None:
     """Migrate; what the driver says becomes an error a person can act on."""
-    if not database_url:
-        raise ConfigurationInvalid(
-            "No database is named: give --database-url, or set CITEWELL_DATABASE_URL."
-        )
     try:
         upgrade(database_url)
     except SQLAlchemyError as error:

@@ -45,7 +45,7 @@ def service_environment(
     defaults = {
         **_QUIET_THREADS,
         "CITEWELL_AUTH_SECRET": secrets.auth_secret,
-        "CITEWELL_AUTH_BOOTSTRAP_KEY": secrets.api_key,
+        "CITEWELL_BOOTSTRAP_KEY": secrets.api_key,
         "CITEWELL_BLOBS_URL": folder.sub("blobs").as_uri(),
         "CITEWELL_INGEST_COMPARE_AT_START": "true",
         "CITEWELL_INGEST_SLOTS": str(parse_processes),

@@ -149,7 +149,7 @@ class _Stack:
         environment = service_environment(
             self._inherited, self._folder, self._secrets, servers, processes
         )
-        self._api_key = environment["CITEWELL_AUTH_BOOTSTRAP_KEY"]
+        self._api_key = environment["CITEWELL_BOOTSTRAP_KEY"]
         return [
             gateway_part(self._folder, environment, door),
             *worker_parts(self._folder, environment, processes),

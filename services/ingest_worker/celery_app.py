@@ -5,12 +5,14 @@ that comes twice or never is no harm.
 """
 
 import signal
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
 
 from services.ingest_worker.celery_settings import celery_settings
-from services.ingest_worker.lifeline import die_with_parent
+from services.ingest_worker.lifeline import die_with_parent, touch
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher
 from shared.settings import read_settings
@@ -31,6 +33,17 @@ def build_app() -> CitewellCelery:
 
 
 app = build_app()
+
+
+@signals.heartbeat_sent.connect
+def show_life(**_: Any) -> None:
+    """Touch the file that a health check looks at; Celery's main process does so while it beats."""
+    touch(_alive_file())
+
+
+@cache
+def _alive_file() -> Path | None:
+    return read_settings().ingest.alive_file
 
 
 @signals.worker_process_init.connect

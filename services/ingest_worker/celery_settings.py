@@ -36,6 +36,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
+        "beat_scheduler": "services.ingest_worker.clock:Clock",
+        "beat_max_loop_interval": 15,
         "beat_schedule": {CLEAN_UP: {"task": CLEAN_UP, "schedule": CLEAN_UP_EVERY_S}},
         "imports": ("services.ingest_worker.tasks",),
     }

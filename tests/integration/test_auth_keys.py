@@ -19,7 +19,7 @@ from shared.identity import new_id
 from shared.settings import AuthSettings, DatabaseSettings
 from tests.support.ingest_api import BOOTSTRAP, SECRET, IngestApi, api_settings, start_api, token
 
-SETTINGS = AuthSettings(secret=SecretStr(SECRET), bootstrap_key=SecretStr(BOOTSTRAP))
+SETTINGS = AuthSettings(secret=SecretStr(SECRET), CITEWELL_BOOTSTRAP_KEY=SecretStr(BOOTSTRAP))
 
 
 class Clock:

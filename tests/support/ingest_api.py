@@ -38,7 +38,7 @@ def api_settings(database_url: str, folder: Path, **ingest: Any) -> Settings:
     return Settings(
         database=DatabaseSettings(url=database_url, pool_timeout_s=PATIENT_S),
         blobs=BlobSettings(url=(folder / "blobs").as_uri()),
-        auth=AuthSettings(secret=SecretStr(SECRET), bootstrap_key=SecretStr(BOOTSTRAP)),
+        auth=AuthSettings(secret=SecretStr(SECRET), CITEWELL_BOOTSTRAP_KEY=SecretStr(BOOTSTRAP)),
         embedding=EmbeddingSettings(space="fake/bytes"),
         ingest=IngestSettings(**ingest),
     )

@@ -34,8 +34,11 @@ def configuration() -> str:
         _title(
             "Configuration",
             "Every setting is an environment variable. Both services read all of them once, when"
-            " they start; what is wrong or missing is named and nothing starts. `citewell up` sets"
-            " the ones that have no default by itself.",
+            " they start. A setting that is not there, or empty, is looked for in a file of its"
+            " name in small letters (`/run/secrets/citewell_auth_secret`), in `/run/secrets` or"
+            " the folder that `CITEWELL_SECRETS_DIR` names; what is"
+            " wrong or missing is named and nothing starts. `citewell up` sets the ones that have"
+            " no default by itself.",
         )
     ]
     for group in [*groups, EmbeddedSettings]:
@@ -43,7 +46,11 @@ def configuration() -> str:
         assert issubclass(group, BaseSettings)
         prefix = group.model_config["env_prefix"]
         rows = [
-            (f"`{prefix}{name.upper()}`", _default(field), field.description or "")
+            (
+                f"`{field.validation_alias or prefix + name.upper()}`",
+                _default(field),
+                field.description or "",
+            )
             for name, field in group.model_fields.items()
         ]
         heading = inspect.getdoc(group) or group.__name__
