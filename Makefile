@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format drill lock clean
+.PHONY: help setup demo up test check format drill compose-drill lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Prepare .venv with everything, from the hash-pinned lock
 
@@ -40,10 +40,13 @@ format: $(STAMP) ## Format the code and mend what can be mended
 test: check ## Check, then every suite (under 15 minutes)
 	$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
 	$(BIN)/coverage report --format total --fail-under 95
-	$(BIN)/pytest tests/acceptance tests/faults -m "not drill"
+	$(BIN)/pytest tests/acceptance tests/faults -m "not drill and not compose"
 
 drill: $(STAMP) ## The long fault drills
 	$(BIN)/pytest tests/faults -m drill
+
+compose-drill: $(STAMP) ## The compose file on this machine's Docker engine: load, ask, kill, down, up
+	$(BIN)/pytest tests/faults/compose -m compose -s
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
