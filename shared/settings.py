@@ -4,14 +4,16 @@ A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`. Settings
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
 
 MIB = 1024 * 1024
+
+ProviderName = Literal["openai", "anthropic"]
 
 
 def _group(name: str) -> SettingsConfigDict:
@@ -127,10 +129,35 @@ class OpenAISettings(BaseSettings):
 
     api_key: SecretStr | None = Field(
         default=None,
-        description="API key; without it the local model embeds and answers are extracts.",
+        description="API key; without it the local model embeds, and answers are extracts unless another provider has one.",
     )
     base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
     chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
+
+
+class AnthropicSettings(BaseSettings):
+    """Anthropic, which writes answers but embeds nothing."""
+
+    model_config = _group("ANTHROPIC")
+
+    api_key: SecretStr | None = Field(
+        default=None, description="API key; with it Anthropic's models write answers."
+    )
+    base_url: str = Field(
+        default="https://api.anthropic.com",
+        description="Base URL of the API, without `/v1`; another one needs no key.",
+    )
+    chat_model: str = Field(
+        default="claude-haiku-5-5",
+        description="Model that writes answers; `claude-sonnet-5-5` writes better, more slowly and at a higher price.",
+    )
+    max_tokens: int = Field(
+        default=4096,
+        ge=256,
+        le=20_000,
+        description="Most tokens of one answer, the model's thinking included; one that is cut short is not used.",
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 
@@ -223,6 +250,25 @@ class QuerySettings(BaseSettings):
     request_timeout_s: float = Field(
         default=30.0, gt=0, description="Budget of one question, seconds."
     )
+    providers: Annotated[tuple[ProviderName, ...], NoDecode] = Field(
+        default=(),
+        description="Providers in the order they are asked, such as `openai,anthropic`; empty: those that have a key, OpenAI first.",
+    )
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("providers")
+    @classmethod
+    def _name_each_once(cls, value: tuple[ProviderName, ...]) -> tuple[ProviderName, ...]:
+        if len(set(value)) < len(value):
+            message = "a provider is named twice"
+            raise ValueError(message)
+        return value
 
 
 class TelemetrySettings(BaseSettings):
@@ -245,6 +291,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = Field(default_factory=BlobSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     openai: OpenAISettings = Field(default_factory=OpenAISettings)
+    anthropic: AnthropicSettings = Field(default_factory=AnthropicSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
@@ -280,8 +327,10 @@ def _explain(error: ValidationError) -> str:
     prefix = {
         "DatabaseSettings": "CITEWELL_DATABASE_",
         "AuthSettings": "CITEWELL_AUTH_",
+        "QuerySettings": "CITEWELL_QUERY_",
     }.get(error.title, "CITEWELL_")
     return "; ".join(
-        f"{prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        # An index into a list is no part of the variable's name.
+        f"{prefix}{'_'.join(part for part in item['loc'] if isinstance(part, str)).upper()}: {item['msg']}"
         for item in error.errors()
     )
