@@ -6,11 +6,12 @@ not say may stand in a file of that name in small letters (see `SECRETS_DIR`).
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
@@ -20,6 +21,8 @@ from typing_extensions import override
 from shared.errors import ConfigurationInvalid
 
 MIB = 1024 * 1024
+
+ProviderName = Literal["openai", "anthropic"]
 
 
 # Where files named like settings, in small letters, hold what the environment does not say.
@@ -167,10 +170,35 @@ class OpenAISettings(SettingsGroup):
 
     api_key: SecretStr | None = Field(
         default=None,
-        description="API key; without it the local model embeds and answers are extracts.",
+        description="API key; without it the local model embeds, and answers are extracts unless another provider has one.",
     )
     base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
     chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
+
+
+class AnthropicSettings(SettingsGroup):
+    """Anthropic, which writes answers but embeds nothing."""
+
+    model_config = _group("ANTHROPIC")
+
+    api_key: SecretStr | None = Field(
+        default=None, description="API key; with it Anthropic's models write answers."
+    )
+    base_url: str = Field(
+        default="https://api.anthropic.com",
+        description="Base URL of the API, without `/v1`; another one needs no key.",
+    )
+    chat_model: str = Field(
+        default="claude-haiku-5-5",
+        description="Model that writes answers; `claude-sonnet-5-5` writes better, more slowly and at a higher price.",
+    )
+    max_tokens: int = Field(
+        default=4096,
+        ge=256,
+        le=20_000,
+        description="Most tokens of one answer, the model's thinking included; one that is cut short is not used.",
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 
@@ -267,6 +295,25 @@ class QuerySettings(SettingsGroup):
     request_timeout_s: float = Field(
         default=30.0, gt=0, description="Budget of one question, seconds."
     )
+    providers: Annotated[tuple[ProviderName, ...], NoDecode] = Field(
+        default=(),
+        description="Providers in the order they are asked, such as `openai,anthropic`; empty: those that have a key, OpenAI first.",
+    )
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("providers")
+    @classmethod
+    def _name_each_once(cls, value: tuple[ProviderName, ...]) -> tuple[ProviderName, ...]:
+        if len(set(value)) < len(value):
+            message = "a provider is named twice"
+            raise ValueError(message)
+        return value
 
 
 class TelemetrySettings(SettingsGroup):
@@ -289,6 +336,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = Field(default_factory=BlobSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     openai: OpenAISettings = Field(default_factory=OpenAISettings)
+    anthropic: AnthropicSettings = Field(default_factory=AnthropicSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
@@ -327,5 +375,6 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(
         f"{name if name.startswith('CITEWELL_') else prefix + name}: {item['msg']}"
         for item in error.errors()
-        for name in ["_".join(map(str, item["loc"])).upper()]
+        # An index into a list is no part of the variable's name.
+        for name in ["_".join(part for part in item["loc"] if isinstance(part, str)).upper()]
     )

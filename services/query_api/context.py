@@ -41,7 +41,9 @@ def build_context(settings: Settings) -> ProcessContext:
     database = build_database(settings.database)
     vectors = build_vector_store(settings.qdrant)
     embedders = Embedders(settings, wrap=CachedEmbedder)
-    chat_model = build_chat_model(settings.openai)
+    chat_model = build_chat_model(
+        openai=settings.openai, anthropic=settings.anthropic, order=settings.query.providers
+    )
     retriever = Retriever(
         database=database,
         vectors=vectors,

@@ -119,9 +119,12 @@ class QueryRequest(Request):
     score_threshold: Fraction | None = Field(
         default=None, description="Least relevance of a passage; the space's floor when null."
     )
-    temperature: Fraction | None = Field(default=None, description="0.1 when null.")
+    temperature: Fraction | None = Field(
+        default=None, description="0.1 when null; Anthropic's API knows none."
+    )
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, description="A model of the provider, or `extractive`."
+        default=None,
+        description="A model of a provider, or `extractive`; it answers or fails itself.",
     )
     stream: bool = Field(default=False, description="Answer as server-sent events.")
 
@@ -172,7 +175,10 @@ class QueryResponse(BaseModel):
     citations: list[CitationResponse]
     abstained: bool
     best_score: float | None = Field(default=None, description="Relevance of the best hit.")
-    fallback: str | None = Field(default=None, description="What answered in a model's place.")
+    fallback: str | None = Field(
+        default=None,
+        description="What answered in the first provider's place: another one, or `extractive`.",
+    )
     degraded: list[str] | None = None
     model: str
     prompt_version: str

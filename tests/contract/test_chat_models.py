@@ -1,135 +1,266 @@
-"""What every chat model promises; OpenAI's over real HTTP."""
+"""What every chat model promises; the providers' over real HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from services.query_api.chat_models import backoff
+from services.query_api.chat_models.anthropic import AnthropicChatModel
 from services.query_api.chat_models.base import ChatModel, Message, Prompt
-from services.query_api.chat_models.build import build_chat_model
-from services.query_api.chat_models.openai import GenerationRefused, OpenAIChatModel
+from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
+from services.query_api.chat_models.openai import OpenAIChatModel
 from services.query_api.chat_models.scripted import ScriptedChatModel
 from shared.errors import GenerationTimedOut, GenerationUnavailable
-from shared.settings import OpenAISettings
+from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
 from tests.support.provider import KEY, Provider, start_provider
 
 PROMPT = Prompt([Message("system", "Be brief."), Message("user", "Why?")], temperature=0.1)
 
 
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A provider's stand-in, and how to make the adapter that speaks to it."""
+
+    provider: Provider
+
+    def model(self, *, timeout_s: float = 5, url: str | None = None) -> ChatModel:
+        url = url or self.provider.url
+        if isinstance(self.provider, AnthropicProvider):
+            return AnthropicChatModel(
+                model="a-model", api_key=KEY, base_url=url, max_tokens=500, timeout_s=timeout_s
+            )
+        return OpenAIChatModel(model="a-model", api_key=KEY, base_url=url, timeout_s=timeout_s)
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[Provider]:
-    with start_provider() as provider:
-        yield provider
+def servers() -> Iterator[dict[str, Provider]]:
+    with start_provider() as openai, start_anthropic() as anthropic:
+        yield {"openai": openai, "anthropic": anthropic}
 
 
-@pytest.fixture
-def provider(server: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+def behaving(provider: Provider) -> Vendor:
+    provider.behave()
+    provider.chat_text = "Because [1]."
+    return Vendor(provider)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.01)
-    server.behave()
-    server.chat_text = "Because [1]."
-    return server
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+def vendor(request: pytest.FixtureRequest, servers: dict[str, Provider]) -> Vendor:
+    return behaving(servers[request.param])
 
 
 @pytest.fixture
-async def openai(provider: Provider) -> AsyncIterator[OpenAIChatModel]:
-    model = OpenAIChatModel(model="gpt-test", api_key=KEY, base_url=provider.url, timeout_s=5)
+async def adapter(vendor: Vendor) -> AsyncIterator[ChatModel]:
+    model = vendor.model()
     yield model
     await model.aclose()
 
 
-@pytest.fixture(params=["openai", "scripted"])
-def model(request: pytest.FixtureRequest, openai: OpenAIChatModel) -> ChatModel:
-    scripted = ScriptedChatModel("Because [1].", name="gpt-test")
-    return openai if request.param == "openai" else scripted
+@pytest.fixture
+def anthropic(servers: dict[str, Provider]) -> AnthropicProvider:
+    provider = servers["anthropic"]
+    assert isinstance(provider, AnthropicProvider)
+    behaving(provider)
+    return provider
+
+
+@pytest.fixture
+async def claude(anthropic: AnthropicProvider) -> AsyncIterator[ChatModel]:
+    model = Vendor(anthropic).model()
+    yield model
+    await model.aclose()
+
+
+@pytest.fixture(params=["openai", "anthropic", "scripted"])
+async def model(
+    request: pytest.FixtureRequest, servers: dict[str, Provider]
+) -> AsyncIterator[ChatModel]:
+    if request.param == "scripted":
+        yield ScriptedChatModel("Because [1].", name="a-model")
+        return
+    one = behaving(servers[request.param]).model()
+    yield one
+    await one.aclose()
 
 
 async def test_a_prompt_is_completed_and_counted(model: ChatModel) -> None:
     completion = await model.complete(PROMPT, budget_s=5)
-    assert (completion.text, completion.model) == ("Because [1].", "gpt-test")
+    assert (completion.text, completion.model) == ("Because [1].", "a-model")
     assert (completion.prompt_tokens, completion.completion_tokens) == (3, 2)
-    assert model.name == "gpt-test"
+    assert model.name == "a-model"
+    assert completion.fallback is None
 
 
 async def test_a_prompt_may_name_its_model(model: ChatModel) -> None:
-    prompt = Prompt(PROMPT.messages, temperature=0, model="gpt-other")
-    assert (await model.complete(prompt, budget_s=5)).model == "gpt-other"
+    prompt = Prompt(PROMPT.messages, temperature=0, model="another")
+    assert (await model.complete(prompt, budget_s=5)).model == "another"
 
 
-async def test_a_late_answer_has_timed_out(provider: Provider) -> None:
-    provider.hang(2)
-    slow = OpenAIChatModel(model="gpt-test", api_key=KEY, base_url=provider.url, timeout_s=5)
+async def test_a_late_answer_has_timed_out(vendor: Vendor) -> None:
+    vendor.provider.hang(2)
+    slow = vendor.model()
     for model in (slow, ScriptedChatModel("late", delay_s=2)):
         with pytest.raises(GenerationTimedOut):
             await model.complete(PROMPT, budget_s=0.1)
     await slow.aclose()
 
 
-async def test_one_slow_try_is_cut_short_too(provider: Provider) -> None:
-    provider.hang(2, times=3)
-    model = OpenAIChatModel(model="gpt-test", api_key=KEY, base_url=provider.url, timeout_s=0.05)
+async def test_one_slow_try_is_cut_short_too(vendor: Vendor) -> None:
+    vendor.provider.hang(2, times=3)
+    model = vendor.model(timeout_s=0.05)
     with pytest.raises(GenerationTimedOut):
         await model.complete(PROMPT, budget_s=1)
     await model.aclose()
 
 
-async def test_the_temperature_is_sent(openai: OpenAIChatModel, provider: Provider) -> None:
-    await openai.complete(PROMPT, budget_s=5)
-    assert provider.requests[0]["temperature"] == 0.1
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+async def test_what_passes_is_tried_again(adapter: ChatModel, vendor: Vendor, status: int) -> None:
+    vendor.provider.fail(status, times=2)
+    assert (await adapter.complete(PROMPT, budget_s=5)).text == "Because [1]."
+    assert len(vendor.provider.requests) == 3
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-async def test_what_passes_is_tried_again(
-    openai: OpenAIChatModel, provider: Provider, status: int
-) -> None:
-    provider.fail(status, times=2)
-    assert (await openai.complete(PROMPT, budget_s=5)).text == "Because [1]."
-    assert len(provider.requests) == 3
-
-
-async def test_a_failure_that_stays_is_unavailable(
-    openai: OpenAIChatModel, provider: Provider
-) -> None:
-    provider.fail(500, times=9)
+async def test_a_failure_that_stays_is_unavailable(adapter: ChatModel, vendor: Vendor) -> None:
+    vendor.provider.fail(500, times=9)
     with pytest.raises(GenerationUnavailable, match="500"):
-        await openai.complete(PROMPT, budget_s=5)
-    assert len(provider.requests) == 3
+        await adapter.complete(PROMPT, budget_s=5)
+    assert len(vendor.provider.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
+async def test_a_refusal_is_not_tried_again(
+    adapter: ChatModel, vendor: Vendor, status: int
+) -> None:
+    vendor.provider.fail(status)
+    with pytest.raises(GenerationRefused, match=str(status)):
+        await adapter.complete(PROMPT, budget_s=5)
+    assert len(vendor.provider.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(400, None), (401, None), (404, None), (429, "insufficient_quota")]
+    ("name", "code"),
+    [("openai", "insufficient_quota"), ("anthropic", "enforced_spend_limit_reached")],
 )
-async def test_a_refusal_is_not_tried_again(
-    openai: OpenAIChatModel, provider: Provider, status: int, code: str | None
+async def test_an_account_without_money_is_no_rate_limit(
+    servers: dict[str, Provider], name: str, code: str
 ) -> None:
-    provider.fail(status, code=code)
+    vendor = behaving(servers[name])
+    model = vendor.model()
+    vendor.provider.fail(429, code=code)
     with pytest.raises(GenerationRefused):
-        await openai.complete(PROMPT, budget_s=5)
-    assert len(provider.requests) == 1
+        await model.complete(PROMPT, budget_s=5)
+    assert len(vendor.provider.requests) == 1
+    await model.aclose()
+
+
+async def test_a_wrong_key_is_refused(vendor: Vendor) -> None:
+    url = vendor.provider.url
+    wrong: ChatModel = OpenAIChatModel(model="m", api_key="no", base_url=url, timeout_s=5)
+    if isinstance(vendor.provider, AnthropicProvider):
+        wrong = AnthropicChatModel(model="m", api_key="no", base_url=url, max_tokens=9, timeout_s=5)
+    with pytest.raises(GenerationRefused, match="401"):
+        await wrong.complete(PROMPT, budget_s=5)
+    await wrong.aclose()
 
 
 async def test_an_answer_without_any_choice_is_a_failure(
-    openai: OpenAIChatModel, provider: Provider
+    adapter: ChatModel, vendor: Vendor
 ) -> None:
-    provider.choices = 0
-    with pytest.raises(GenerationUnavailable, match="no answer"):
-        await openai.complete(PROMPT, budget_s=5)
+    vendor.provider.choices = 0
+    with pytest.raises(GenerationUnavailable, match=r"no answer|empty"):
+        await adapter.complete(PROMPT, budget_s=5)
 
 
-async def test_retry_after_is_obeyed(openai: OpenAIChatModel, provider: Provider) -> None:
-    provider.fail(429, retry_after_s=60)
+async def test_a_blank_answer_is_unusable(adapter: ChatModel, vendor: Vendor) -> None:
+    vendor.provider.chat_text = " \n"
+    for model in (adapter, ScriptedChatModel(" ")):
+        with pytest.raises(AnswerUnusable):
+            await model.complete(PROMPT, budget_s=5)
+    assert len(vendor.provider.requests) == 1
+
+
+async def test_retry_after_is_obeyed(adapter: ChatModel, vendor: Vendor) -> None:
+    vendor.provider.fail(429, retry_after_s=60)
     with pytest.raises(GenerationUnavailable) as caught:
-        await openai.complete(PROMPT, budget_s=5)
+        await adapter.complete(PROMPT, budget_s=5)
     assert caught.value.retry_after_s == 60
-    assert len(provider.requests) == 1
+    assert len(vendor.provider.requests) == 1
 
 
-async def test_a_provider_that_is_not_there_is_unavailable() -> None:
-    model = OpenAIChatModel(
-        model="gpt-test", api_key=KEY, base_url="http://127.0.0.1:9/v1", timeout_s=1
-    )
-    with pytest.raises(GenerationUnavailable):
+async def test_a_provider_that_is_not_there_is_unavailable(vendor: Vendor) -> None:
+    model = vendor.model(url="http://127.0.0.1:9/v1", timeout_s=1)
+    with pytest.raises(GenerationUnavailable, match="cannot be reached"):
         await model.complete(PROMPT, budget_s=1)
     await model.aclose()
+
+
+async def test_openai_is_sent_the_temperature(servers: dict[str, Provider]) -> None:
+    vendor = behaving(servers["openai"])
+    model = vendor.model()
+    await model.complete(PROMPT, budget_s=5)
+    assert vendor.provider.requests[0]["temperature"] == 0.1
+    await model.aclose()
+
+
+async def test_anthropic_is_sent_what_its_api_knows(
+    claude: ChatModel, anthropic: AnthropicProvider
+) -> None:
+    turns = [*PROMPT.messages, Message("assistant", "Because."), Message("system", "In English.")]
+    await claude.complete(Prompt([*turns, Message("user", "Truly?")], 0.7), budget_s=5)
+    assert anthropic.requests == [
+        {
+            "model": "a-model",
+            "max_tokens": 500,
+            "system": "Be brief.\n\nIn English.",
+            "messages": [
+                {"role": "user", "content": "Why?"},
+                {"role": "assistant", "content": "Because."},
+                {"role": "user", "content": "Truly?"},
+            ],
+        }
+    ]
+
+
+async def test_without_a_system_message_none_is_sent(
+    claude: ChatModel, anthropic: AnthropicProvider
+) -> None:
+    await claude.complete(Prompt(PROMPT.messages[1:], 0), budget_s=5)
+    assert "system" not in anthropic.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "why"),
+    [
+        ("max_tokens", "MAX_TOKENS"),
+        ("model_context_window_exceeded", "window"),
+        ("refusal", "declines"),
+    ],
+)
+async def test_an_answer_that_is_none_is_unusable(
+    claude: ChatModel, anthropic: AnthropicProvider, stop_reason: str, why: str
+) -> None:
+    anthropic.stop_reason = stop_reason
+    with pytest.raises(AnswerUnusable, match=why):
+        await claude.complete(PROMPT, budget_s=5)
+    assert len(anthropic.requests) == 1
+
+
+async def test_an_empty_balance_says_so(claude: ChatModel, anthropic: AnthropicProvider) -> None:
+    anthropic.fail(400)
+    with pytest.raises(GenerationRefused, match="credit balance is too low"):
+        await claude.complete(PROMPT, budget_s=5)
+
+
+async def test_a_proxys_page_is_no_answer(claude: ChatModel, anthropic: AnthropicProvider) -> None:
+    anthropic.page = "<html>Sign in</html>"
+    with pytest.raises(GenerationUnavailable, match="something else"):
+        await claude.complete(PROMPT, budget_s=5)
 
 
 async def test_the_double_raises_what_it_is_told() -> None:
@@ -139,11 +270,3 @@ async def test_the_double_raises_what_it_is_told() -> None:
     assert (await echo.complete(PROMPT, budget_s=1)).text == "Why?"
     assert echo.prompts == [PROMPT]
     await echo.aclose()
-
-
-def test_without_a_key_there_is_no_model() -> None:
-    assert build_chat_model(OpenAISettings(api_key=None)) is None
-    own = OpenAISettings(api_key=None, base_url="http://127.0.0.1:1/v1", chat_model="mine")
-    built = build_chat_model(own)
-    assert built is not None
-    assert built.name == "mine"

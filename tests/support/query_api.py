@@ -24,6 +24,7 @@ from shared.embeddings.spaces import FAKE
 from shared.embeddings.sparse import document_terms
 from shared.identity import chunk_id, new_id, text_sha256
 from shared.settings import (
+    AnthropicSettings,
     AuthSettings,
     DatabaseSettings,
     OpenAISettings,
@@ -42,6 +43,7 @@ def query_settings(
     qdrant_url: str,
     *,
     openai: OpenAISettings | None = None,
+    anthropic: AnthropicSettings | None = None,
     depth: int = 100,
 ) -> Settings:
     """Settings of a query API that reads nothing from the environment."""
@@ -50,6 +52,7 @@ def query_settings(
         qdrant=QdrantSettings(url=qdrant_url, timeout_s=2),
         auth=AuthSettings(secret=SecretStr(SECRET)),
         openai=openai or OpenAISettings(api_key=None),
+        anthropic=anthropic or AnthropicSettings(api_key=None),
         query=QuerySettings(depth=depth),
     )
 

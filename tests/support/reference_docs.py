@@ -190,7 +190,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is PydanticUndefined:
         return "required"
-    if value is None or value == "" or isinstance(value, SecretStr):
+    if value is None or value in ("", ()) or isinstance(value, SecretStr):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

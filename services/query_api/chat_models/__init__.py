@@ -1,1 +1,1 @@
-"""Models that write answers: port, OpenAI adapter, scripted double."""
+"""Models that write answers: port, adapters, the order they are asked in, scripted double."""

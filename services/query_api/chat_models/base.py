@@ -15,7 +15,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to complete, and how; `model` is None for the configured one."""
+    """What to complete, and how; `model` is None for the configured one.
+
+    A provider whose API knows no temperature leaves it out.
+    """
 
     messages: Sequence[Message]
     temperature: float
@@ -24,12 +27,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote, which model it was, and the tokens it counted."""
+    """What the model wrote (never blank), which model it was, and the tokens it counted.
+
+    `fallback` names the provider, if it is not the one that was to answer first.
+    """
 
     text: str
     model: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    fallback: str | None = None
 
 
 class ChatModel(Protocol):

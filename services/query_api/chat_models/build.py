@@ -1,21 +1,68 @@
 """Where the chat model is made; the concretes are named here and nowhere else."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from pydantic import SecretStr
+
+from services.query_api.chat_models.anthropic import AnthropicChatModel
 from services.query_api.chat_models.base import ChatModel
+from services.query_api.chat_models.fallback import FallbackChatModel, Provider
 from services.query_api.chat_models.openai import OpenAIChatModel
 from shared.embeddings.build import OPENAI_URL
-from shared.settings import OpenAISettings
+from shared.errors import ConfigurationInvalid
+from shared.settings import AnthropicSettings, OpenAISettings, ProviderName
+
+ANTHROPIC_URL = "https://api.anthropic.com"
 
 
-def build_chat_model(settings: OpenAISettings) -> ChatModel | None:
-    """Return the configured chat model, or None: answers are then extracts.
+def build_chat_model(
+    *, openai: OpenAISettings, anthropic: AnthropicSettings, order: Sequence[ProviderName] = ()
+) -> ChatModel | None:
+    """Return the providers in order, or None where none is configured: answers are then extracts.
 
-    A key, or a base URL other than OpenAI's own, configures one.
+    A key, or a base URL other than the vendor's own, configures one; no `order` means all of
+    those, OpenAI first.
+
+    Raises:
+        ConfigurationInvalid: `order` names a provider that is not configured.
     """
-    if settings.api_key is None and settings.base_url.rstrip("/") == OPENAI_URL:
-        return None
-    return OpenAIChatModel(
+    makers: dict[ProviderName, Callable[[], Provider]] = {}
+    if openai.api_key or openai.base_url.rstrip("/") != OPENAI_URL:
+        makers["openai"] = partial(_openai, openai)
+    if anthropic.api_key or anthropic.base_url.rstrip("/") != ANTHROPIC_URL:
+        makers["anthropic"] = partial(_anthropic, anthropic)
+    for name in order:
+        if name not in makers:
+            raise ConfigurationInvalid(
+                f"CITEWELL_QUERY_PROVIDERS names `{name}`, but CITEWELL_{name.upper()}_API_KEY"
+                " is not set."
+            )
+    providers = [makers[name]() for name in order or makers]
+    return FallbackChatModel(providers) if providers else None
+
+
+def _openai(settings: OpenAISettings) -> Provider:
+    chat_model = OpenAIChatModel(
         model=settings.chat_model,
-        api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
+        api_key=_key(settings.api_key),
         base_url=settings.base_url,
         timeout_s=settings.timeout_s,
     )
+    return Provider("openai", chat_model)
+
+
+def _anthropic(settings: AnthropicSettings) -> Provider:
+    chat_model = AnthropicChatModel(
+        model=settings.chat_model,
+        api_key=_key(settings.api_key),
+        base_url=settings.base_url,
+        max_tokens=settings.max_tokens,
+        timeout_s=settings.timeout_s,
+    )
+    return Provider("anthropic", chat_model, families=("claude",))
+
+
+def _key(key: SecretStr | None) -> str:
+    # A server of one's own often asks for no key, but the SDKs insist on one.
+    return key.get_secret_value() if key else "none"

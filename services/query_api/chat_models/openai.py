@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from services.query_api.chat_models.backoff import with_backoff
 from services.query_api.chat_models.base import Completion, Prompt
+from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 
 _PASSES = frozenset({408, 409, 429})
 _SERVER_ERROR = 500
-
-
-class GenerationRefused(GenerationUnavailable):
-    """The chat provider refuses the request, the key or the account; trying again is no help."""
-
-    retryable = False
-    who = "operator"
-    hint = "Check CITEWELL_OPENAI_API_KEY, the model's name and the account; see the detail."
 
 
 class OpenAIChatModel:
@@ -75,8 +68,11 @@ class OpenAIChatModel:
             raise GenerationUnavailable(f"The chat provider cannot be reached: {error}") from error
         if not answer.choices:
             raise GenerationUnavailable("The chat provider sent no answer.")
+        text = answer.choices[0].message.content or ""
+        if not text.strip():
+            raise AnswerUnusable("The model sent an empty answer.")
         return Completion(
-            text=answer.choices[0].message.content or "",
+            text=text,
             model=answer.model,
             prompt_tokens=answer.usage.prompt_tokens if answer.usage else 0,
             completion_tokens=answer.usage.completion_tokens if answer.usage else 0,

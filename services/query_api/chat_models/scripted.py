@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from services.query_api.chat_models.base import Completion, Prompt
+from services.query_api.chat_models.errors import AnswerUnusable
 from shared.errors import GenerationTimedOut
 
 Script = str | Exception | Callable[[Prompt], str]
@@ -36,6 +37,8 @@ class ScriptedChatModel:
         if isinstance(self.script, Exception):
             raise self.script
         text = self.script if isinstance(self.script, str) else self.script(prompt)
+        if not text.strip():
+            raise AnswerUnusable("The model sent an empty answer.")
         asked = sum(len(message.content.split()) for message in prompt.messages)
         return Completion(text, prompt.model or self._name, asked, len(text.split()))
 

@@ -26,8 +26,8 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.answer")
 class Answerer:
     """Answers questions from one collection's passages.
 
-    A provider that fails is replaced by an extract (`fallback`), unless the question names the
-    model it wants: then the failure is the answer.
+    When every provider fails an extract takes their place (`fallback`), unless the question names
+    the model it wants: then the failure is the answer.
     """
 
     def __init__(
@@ -120,16 +120,14 @@ class Answerer:
             temperature=self._settings.temperature if temperature is None else temperature,
             model=question.model,
         )
-        completion = await model.complete(prompt, budget_s=max(0.1, budget_s))
-        if not completion.text.strip():
-            raise GenerationUnavailable("The chat provider sent an empty answer.")
-        return completion
+        return await model.complete(prompt, budget_s=max(0.1, budget_s))
 
 
 def _generated(completion: Completion, passages: Sequence[Passage], begun: Answer) -> Answer:
     begun = replace(
         begun,
         model=completion.model,
+        fallback=completion.fallback,
         usage=Usage(completion.prompt_tokens, completion.completion_tokens),
     )
     if NOT_IN_PASSAGES in completion.text:

@@ -41,7 +41,7 @@ class Answer:
     """An answer, or the honest word that there is none (`abstained`).
 
     `best_score` is the relevance of the best hit, None if there was no hit at all. `fallback`
-    says what wrote the answer in the place of a model.
+    says what wrote the answer in the place of the first provider: another one, or `extractive`.
     """
 
     answer_id: UUID

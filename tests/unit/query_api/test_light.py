@@ -6,7 +6,7 @@ import sys
 
 HEAVY = ("celery", "kombu", "unstructured", "obstore")
 # Imported when first used, by a process that has a provider or a local space.
-LATER = ("openai", "onnxruntime", "tokenizers")
+LATER = ("anthropic", "openai", "onnxruntime", "tokenizers")
 MEASURE = """
 import json, sys, time
 from pathlib import Path

@@ -1,0 +1,120 @@
+"""A provider that speaks Anthropic's Messages API over real HTTP, as strict as version 2026-10-21.
+
+with start_anthropic() as provider:
+    provider.fail(529, times=2)
+    …AsyncAnthropic(base_url=provider.url)…
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from typing_extensions import override
+
+from tests.support.provider import KEY, Failure, Provider
+from tests.support.wire import serving
+
+NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+class AnthropicProvider(Provider):
+    """The stand-in; `stop_reason` says how an answer ends, `page` is sent in place of a message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop_reason = "end_turn"
+        self.page: str | None = None
+
+    @override
+    def behave(self) -> None:
+        super().behave()
+        self.stop_reason = "end_turn"
+        self.page = None
+
+
+@contextmanager
+def start_anthropic() -> Iterator[AnthropicProvider]:
+    """Serve on a free port of the loopback until the block ends."""
+    provider = AnthropicProvider()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.post("/v1/messages")
+    async def messages(request: Request) -> Response:
+        body = await request.json()
+        provider.requests.append(body)
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            return _error(401, "invalid x-api-key")
+        failure = provider.next_failure()
+        if failure is not None:
+            await asyncio.sleep(failure.hang_s)
+            if failure.status != 200:
+                return _told(failure)
+        return _refused(body) or _message(provider, body)
+
+    with serving(app) as url:
+        provider.url = url
+        yield provider
+
+
+def _refused(body: dict[str, Any]) -> Response | None:
+    """Refuse what the API refuses."""
+    for name in ("temperature", "top_p", "top_k"):
+        if name in body:
+            return _error(400, f"{name}: Extra inputs are not permitted")
+    if "max_tokens" not in body:
+        return _error(400, "max_tokens: Field required")
+    if any(turn["role"] not in {"user", "assistant"} for turn in body["messages"]):
+        return _error(400, 'messages: Unexpected role "system".')
+    return None
+
+
+def _message(provider: AnthropicProvider, body: dict[str, Any]) -> Response:
+    if provider.page is not None:
+        return PlainTextResponse(provider.page, media_type="text/html")
+    texts = [body.get("system", ""), *(turn["content"] for turn in body["messages"])]
+    content: list[dict[str, Any]] = [{"type": "thinking", "thinking": "", "signature": "s"}]
+    if provider.choices:
+        content.append({"type": "text", "text": provider.chat_text})
+    return JSONResponse(
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": content,
+            "stop_reason": provider.stop_reason,
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": sum(len(text.split()) for text in texts),
+                "output_tokens": len(provider.chat_text.split()),
+            },
+        }
+    )
+
+
+def _told(failure: Failure) -> Response:
+    message = NO_CREDIT if failure.status == 400 else "As told."
+    return _error(failure.status, message, failure.code, dict(failure.headers))
+
+
+def _error(
+    status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    error: dict[str, Any] = {"type": ERROR_TYPES.get(status, "api_error"), "message": message}
+    if code is not None:
+        error["details"] = {"error_code": code}
+    whole = {"type": "error", "error": error, "request_id": "req_1"}
+    return JSONResponse(whole, status_code=status, headers=headers)
