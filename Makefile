@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format drill compose-drill lock clean
+.PHONY: help setup demo up test check format drill compose-drill pooler-drill lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,11 +26,14 @@ demo: $(STAMP) ## Start the stack, ingest the samples, ask three questions, stop
 up: $(STAMP) ## Start the whole stack on this machine, without Docker or keys
 	$(BIN)/citewell up
 
-check: $(STAMP) ## Format, lint, types, import contracts, shape
+check: $(STAMP) ## Format, lint, types, import contracts, deployment files, shape
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint deploy/docker/Dockerfile tests/faults/compose/qdrant.Dockerfile
 	$(BIN)/pytest -q tests/unit/test_shape.py tests/unit/test_docs.py
 
 format: $(STAMP) ## Format the code and mend what can be mended
@@ -47,6 +50,9 @@ drill: $(STAMP) ## The long fault drills
 
 compose-drill: $(STAMP) ## The compose file on this machine's Docker engine: load, ask, kill, down, up
 	$(BIN)/pytest tests/faults/compose -m compose -s
+
+pooler-drill: $(STAMP) ## The suite's databases behind PgBouncer in transaction mode (Debian: apt-get install pgbouncer)
+	CITEWELL_TEST_POOLER=1 $(BIN)/pytest -q -n 2 --dist loadfile tests/integration
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

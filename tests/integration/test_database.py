@@ -1,12 +1,15 @@
 """Transactions on a Postgres that stops answering without going away."""
 
+import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -17,6 +20,11 @@ from shared.settings import DatabaseSettings
 from tests.support.postgres import start_postgres
 
 GIVEN_UP_WITHIN_S = 2.0
+WRITE = text("INSERT INTO sweeps (name, tenant_id, swept_at) VALUES (:name, '', now())")
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = %(name)s AND pid <> pg_backend_pid()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +85,42 @@ async def test_a_frozen_postgres_is_given_up_in_time_and_used_again_once_it_thaw
 async def test_what_fails_inside_a_transaction_is_rolled_back(own: Database) -> None:
     async def write_and_fail() -> None:
         async with own.worker() as connection:
-            await connection.execute(
-                text("INSERT INTO sweeps (name, tenant_id, swept_at) VALUES ('no', '', now())")
-            )
+            await connection.execute(WRITE, {"name": "no"})
             raise LookupError
 
     with pytest.raises(LookupError):
         await write_and_fail()
     async with own.worker() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM sweeps"))).scalar_one() == 0
+
+
+async def test_a_transaction_cut_by_force_is_an_error_or_done_and_never_half(
+    database: Database, database_url: str, postgres_url: str
+) -> None:
+    async def count_up(number: int) -> bool:
+        try:
+            async with database.worker() as connection:
+                for step in range(2):
+                    await connection.execute(WRITE, {"name": f"{number}-{step}"})
+                    await asyncio.sleep(0.02)
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    name = database_url.rpartition("/")[2]
+    done: list[int] = []
+    for first in range(0, 60, 6):
+        numbers = range(first, first + 6)
+        work = asyncio.gather(*map(count_up, numbers))
+        if first % 12:
+            await asyncio.sleep(0.02)
+            async with await psycopg.AsyncConnection.connect(postgres_url) as cutter:
+                await cutter.execute(CUT, {"name": name})
+        done += [number for number, ended in zip(numbers, await work, strict=True) if ended]
+    assert 0 < len(done) < 60
+    async with database.worker() as connection:
+        found = list((await connection.execute(text("SELECT name FROM sweeps"))).scalars())
+    # Cut while it committed, a transaction may be done and yet be told as an error.
+    assert set(found) >= {f"{number}-{step}" for number in done for step in range(2)}
+    assert Counter(name.partition("-")[0] for name in found).keys() <= set(map(str, range(60)))
+    assert set(Counter(name.partition("-")[0] for name in found).values()) == {2}

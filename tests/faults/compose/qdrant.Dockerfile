@@ -9,10 +9,11 @@ RUN python -m venv /opt/qdrant \
 COPY shared /opt/code/shared
 COPY services /opt/code/services
 COPY citewell /opt/code/citewell
+# hadolint ignore=SC2016
 RUN printf '#!/bin/bash\nCITEWELL_QDRANT_API_KEY=$QDRANT__SERVICE__API_KEY exec /opt/qdrant/bin/python -m citewell.embedded.qdrant --data /qdrant/storage --host 0.0.0.0 --port 6333\n' > /qdrant/entrypoint.sh \
  && chmod 755 /qdrant/entrypoint.sh
 ENV PYTHONPATH=/opt/code PYTHONUNBUFFERED=1
 WORKDIR /qdrant
-USER qdrant
+USER 1000:1000
 EXPOSE 6333
 CMD ["./entrypoint.sh"]
