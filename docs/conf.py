@@ -23,6 +23,8 @@ html_static_path = ["_static"]
 html_css_files = ["citewell.css"]
 html_copy_source = False
 html_show_sphinx = False
+# Pages without neighbours need no column for them.
+html_sidebars = {page: [] for page in ("index", "quickstart", "architecture", "why", "glossary")}
 html_theme_options = {
     "logo": {"text": "Citewell"},
     "navbar_align": "left",

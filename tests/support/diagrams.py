@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-LANE, ROW, TOP, MARGIN = 165, 40, 52, 80
+LANE, ROW, TOP, MARGIN = 145, 38, 52, 66
 
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2933}.small{font-size:12px}"
@@ -36,7 +36,7 @@ class Step:
 UPLOAD = (
     ("sender", "ingest API", "blob store", "Postgres", "Redis", "workers", "Qdrant"),
     (
-        Step("sender", "ingest API", "POST /v1/documents"),
+        Step("sender", "ingest API", "files, multipart"),
         Step("ingest API", "blob store", "bytes, hashed"),
         Step("ingest API", "Postgres", "all rows, one transaction"),
         Step("ingest API", "sender", "202", answer=True),
