@@ -47,8 +47,8 @@ def configuration() -> str:
             (f"`{prefix}{name.upper()}`", _default(field), field.description or "")
             for name, field in group.model_fields.items()
         ]
-        heading = inspect.getdoc(group) or group.__name__
-        parts.append(f"## {heading.splitlines()[0]}\n\n{table('Variable', 'Default', '', rows)}")
+        heading = (inspect.getdoc(group) or group.__name__).splitlines()[0].rstrip(".")
+        parts.append(f"## {heading}\n\n{table('Variable', 'Default', 'Meaning', rows)}")
     return _page(parts)
 
 

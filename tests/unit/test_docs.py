@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import json
 import re
 import runpy
 import subprocess
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from citewell.cli.app import VERBS, app
 from shared.errors import CitewellError
+from shared.vectors.filters import parse_filters
 from tests.support import diagrams, reference_docs, reference_http
 
 ROOT = Path(__file__).parents[2]
@@ -147,8 +149,11 @@ class TestPages:
     @pytest.mark.parametrize("page", PAGES, ids=name_of)
     def test_settings_that_a_page_names_exist(self, page: Path) -> None:
         known = set(SETTING.findall(reference_docs.configuration() + reference_docs.cli()))
-        tests_own = {name for name in SETTING.findall(page.read_text("utf-8")) if "_TEST_" in name}
-        assert set(SETTING.findall(page.read_text("utf-8"))) <= known | tests_own
+        # What a deployment's own files read, and what switches tests on, is no setting of ours.
+        for path in [*ROOT.glob("*compose*"), *(ROOT / "deploy").rglob("*.y*ml")]:
+            known |= set(SETTING.findall(path.read_text("utf-8")))
+        named = {name for name in SETTING.findall(page.read_text("utf-8")) if "_TEST_" not in name}
+        assert named <= known
 
     @pytest.mark.parametrize("page", [*SITE, ROOT / "README.md"], ids=name_of)
     def test_a_page_holds_markdown_alone(self, page: Path) -> None:
@@ -176,6 +181,13 @@ class TestBlocks:
             ["bash", "-n"], input=text, capture_output=True, text=True, check=False
         )
         assert read.returncode == 0, f"{place}: {read.stderr}"
+
+    def test_filters_that_are_shown_are_filters(self) -> None:
+        page = (DOCS / "howto" / "query.md").read_text(encoding="utf-8")
+        shown = [text for text in re.findall(r"`({\".*?})`", page) if "…" not in text]
+        assert len(shown) > 8
+        for text in shown:
+            parse_filters(json.loads(text))
 
     def test_no_block_is_without_a_language(self) -> None:
         assert [place for place, _ in blocks("")] == []
