@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format drill compose-drill pooler-drill lock clean
+.PHONY: help setup demo up test check docs format drill compose-drill pooler-drill lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ demo: $(STAMP) ## Start the stack, ingest the samples, ask three questions, stop
 up: $(STAMP) ## Start the whole stack on this machine, without Docker or keys
 	$(BIN)/citewell up
 
-check: $(STAMP) ## Format, lint, types, import contracts, deployment files, shape
+check: $(STAMP) docs ## Format, lint, types, import contracts, deployment files, shape, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,6 +35,10 @@ check: $(STAMP) ## Format, lint, types, import contracts, deployment files, shap
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/docker/Dockerfile tests/faults/compose/qdrant.Dockerfile
 	$(BIN)/pytest -q tests/unit/test_shape.py tests/unit/test_docs.py
+
+docs: $(STAMP) ## Build the docs site into build/docs; any warning is an error
+	$(BIN)/sphinx-build --builder html --quiet --fresh-env --fail-on-warning --keep-going \
+		--doctree-dir build/doctrees docs build/docs
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .

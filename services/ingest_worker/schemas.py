@@ -39,7 +39,7 @@ class CollectionRequest(Request):
     space: ShortText | None = Field(
         default=None, description="Embedding space, such as `local/bge-small-en-v1.5`."
     )
-    description: ShortText | None = None
+    description: ShortText | None = Field(default=None, description="For people; not searched.")
     fields: dict[ShortText, FieldType] | None = Field(
         default=None, description="Types of attributes; else the first value fixes the type."
     )
@@ -50,24 +50,26 @@ class CollectionResponse(BaseModel):
 
     name: str
     description: str
-    space: str
-    fields: Mapping[str, str]
-    documents: int
+    space: str = Field(description="Its embedding space; vectors of two never mix.")
+    fields: Mapping[str, str] = Field(description="The type of each attribute known so far.")
+    documents: int = Field(description="How many there are.")
     created_at: datetime
 
 
 class UploadedFile(BaseModel):
     """What became of one file; a refused one has a problem and no job."""
 
-    job_id: UUID | None
-    document_id: UUID | None
-    version: int | None
-    filename: str
-    state: JobState
+    job_id: UUID | None = Field(description="Null for a refused file.")
+    document_id: UUID | None = Field(description="Null for a refused file.")
+    version: int | None = Field(description="Null for a refused file.")
+    filename: str = Field(description="As sent.")
+    state: JobState = Field(
+        description="`queued`, `succeeded` (no work to do) or `failed` (refused)."
+    )
     duplicate_of: UUID | None = Field(
         default=None, description="The job that did the work for these very bytes."
     )
-    problem: Problem | None = None
+    problem: Problem | None = Field(default=None, description="Why the file was refused.")
 
 
 class UploadResponse(BaseModel):
@@ -82,14 +84,14 @@ class DocumentResponse(BaseModel):
 
     id: UUID
     collection: str
-    name: str
-    attributes: Mapping[str, Any]
+    name: str = Field(description="As sent.")
+    attributes: Mapping[str, Any] = Field(description="For filters.")
     live_version: int | None = Field(description="The version that queries see; null: none yet.")
-    newest_version: int
+    newest_version: int = Field(description="Its number; it need not be live.")
     state: JobState
-    job_id: UUID
-    media_type: str
-    pages: int | None
+    job_id: UUID = Field(description="The newest version's job.")
+    media_type: str = Field(description="As its bytes tell.")
+    pages: int | None = Field(description="Null until it is known.")
     size: int = Field(description="Bytes of the newest version.")
     created_at: datetime
     updated_at: datetime
@@ -98,22 +100,22 @@ class DocumentResponse(BaseModel):
 class DocumentPatch(Request):
     """Changes to attributes, merged as RFC 7396 says: null removes a name."""
 
-    attributes: dict[str, Any]
+    attributes: dict[str, Any] = Field(description="Those to set; null removes one.")
 
 
 class VersionResponse(BaseModel):
     """A version of a document."""
 
-    version: int
-    live: bool
+    version: int = Field(description="Counts from 1.")
+    live: bool = Field(description="Whether queries see it.")
     state: JobState
-    job_id: UUID | None
-    media_type: str
-    pages: int | None
-    parser: str
-    options: ParseOptions
-    size: int
-    sha256: str
+    job_id: UUID | None = Field(description="Null for a version without work of its own.")
+    media_type: str = Field(description="As its bytes tell.")
+    pages: int | None = Field(description="Null until it is known.")
+    parser: str = Field(description="What read it; empty before that.")
+    options: ParseOptions = Field(description="How it was to be read.")
+    size: int = Field(description="Bytes.")
+    sha256: str = Field(description="Of the bytes, hexadecimal.")
     created_at: datetime
 
 
@@ -123,20 +125,22 @@ class ChunkResponse(BaseModel):
     id: UUID
     document_id: UUID
     version: int
-    ordinal: int
+    ordinal: int = Field(description="Its place in the version, from 0.")
     text: str
-    tokens: int
+    tokens: int = Field(description="In the embedding space's own tokens.")
     page_start: int
-    page_end: int
-    section: Sequence[str]
-    boxes: Sequence[Box]
+    page_end: int = Field(description="The same as `page_start`, or the next page.")
+    section: Sequence[str] = Field(description="Headings above it, outermost first.")
+    boxes: Sequence[Box] = Field(
+        description="Where on its pages it stands; empty where a format has no places."
+    )
 
 
 class ChunkWithNeighbours(ChunkResponse):
     """A chunk, and those before and after it in the document."""
 
-    before: list[ChunkResponse]
-    after: list[ChunkResponse]
+    before: list[ChunkResponse] = Field(description="In the document's order.")
+    after: list[ChunkResponse] = Field(description="In the document's order.")
 
 
 class Progress(BaseModel):
@@ -149,8 +153,10 @@ class Progress(BaseModel):
 class Usage(BaseModel):
     """What embedding a job cost."""
 
-    tokens: int = 0
-    provider_calls: int = 0
+    tokens: int = Field(default=0, description="Tokens embedded.")
+    provider_calls: int = Field(
+        default=0, description="Calls of the embedder that held a new text of it."
+    )
     cached: int = Field(default=0, description="Chunks whose text was known already.")
 
 
@@ -160,30 +166,38 @@ class JobResponse(BaseModel):
     id: UUID
     document_id: UUID
     batch_id: UUID
-    version: int
-    filename: str
-    duplicate_of: UUID | None = None
+    version: int = Field(description="The version it makes.")
+    filename: str = Field(description="As sent.")
+    duplicate_of: UUID | None = Field(
+        default=None, description="The job that did the work for these very bytes."
+    )
     state: JobState
-    stage: Stage
+    stage: Stage = Field(description="How far in its work it is.")
     revision: int = Field(description="Rises with each change; send it as `since`.")
-    pages: Progress
-    chunks: Progress
-    attempts: int
-    waiting_for: WaitingFor | None = None
-    eta_s: float | None = None
+    pages: Progress = Field(description="Pages read; `total` is 0 until it is known.")
+    chunks: Progress = Field(description="Chunks embedded; `total` is 0 until it is known.")
+    attempts: int = Field(description="How often work on it began again.")
+    waiting_for: WaitingFor | None = Field(
+        default=None, description="Why it does not move; null while it does."
+    )
+    eta_s: float | None = Field(
+        default=None, description="Seconds to the end, estimated from what is done."
+    )
     timings: Mapping[str, float] = Field(description="Milliseconds of each stage.")
-    usage: Usage
-    warnings: list[JobWarning]
-    problem: Problem | None = None
+    usage: Usage = Field(description="What embedding cost.")
+    warnings: list[JobWarning] = Field(description="What to know although it succeeded.")
+    problem: Problem | None = Field(default=None, description="Why it failed.")
     created_at: datetime
     updated_at: datetime
-    finished_at: datetime | None = None
+    finished_at: datetime | None = Field(default=None, description="Null while it is open.")
 
 
 class RetryRequest(Request):
     """How to read the file this time; without it as before."""
 
-    options: ParseOptions | None = None
+    options: ParseOptions | None = Field(
+        default=None, description="Makes a new version if they differ."
+    )
     password: Annotated[str, StringConstraints(max_length=1024, pattern=NO_NUL)] | None = None
 
 
@@ -192,13 +206,13 @@ class BatchResponse(BaseModel):
 
     id: UUID
     collection: str
-    total: int
+    total: int = Field(description="Its jobs; refused files have none.")
     sealed: bool = Field(description="False while archives may still add jobs.")
-    paused: bool
+    paused: bool = Field(description="Whether its waiting work is held back.")
     revision: int = Field(description="Rises with each change of one of its jobs.")
-    counts: dict[JobState, int]
+    counts: dict[JobState, int] = Field(description="Jobs by state.")
     throughput: float = Field(description="Jobs ended a second, over the last minute.")
-    eta_s: float | None = None
+    eta_s: float | None = Field(default=None, description="Seconds to the end, from `throughput`.")
     created_at: datetime
     finished_at: datetime | None = Field(
         default=None, description="When the last job ended; null while one is open."
@@ -210,7 +224,9 @@ class KeyRequest(Request):
 
     scopes: Annotated[list[Scope], Field(min_length=1)]
     description: ShortText = ""
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="With a time zone; null: never."
+    )
 
 
 class KeyResponse(BaseModel):
@@ -227,7 +243,7 @@ class KeyResponse(BaseModel):
 class NewKeyResponse(KeyResponse):
     """A new key; `key` is shown this once."""
 
-    key: str
+    key: str = Field(description="The secret, shown this once.")
 
 
 OnDuplicateField = Literal["replace", "skip", "new"]

@@ -4,7 +4,7 @@ A test fails when a page no longer says what the code does, so nothing is left u
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from citewell.embedded.settings import EmbeddedSettings
 from shared.errors import CitewellError
 from shared.problems import STATUS
 from shared.settings import Settings
+from tests.support.reference_http import APPS, INTRODUCTION, http_parts
+from tests.support.tables import table
 
 DOCS = Path(__file__).parents[2] / "docs"
-APPS = {"Ingest service": "services.ingest_worker.app", "Query service": "services.query_api.app"}
 MADE = "<!-- Made by `python -m tests.support.reference_docs`; do not edit by hand. -->"
 
 
@@ -53,8 +54,8 @@ def configuration() -> str:
             )
             for name, field in group.model_fields.items()
         ]
-        heading = inspect.getdoc(group) or group.__name__
-        parts.append(f"## {heading.splitlines()[0]}\n\n{table('Variable', 'Default', '', rows)}")
+        heading = (inspect.getdoc(group) or group.__name__).splitlines()[0].rstrip(".")
+        parts.append(f"## {heading}\n\n{table('Variable', 'Default', 'Meaning', rows)}")
     return _page(parts)
 
 
@@ -83,25 +84,8 @@ def problems() -> str:
 
 
 def http() -> str:
-    """Every route of both services, from their OpenAPI documents."""
-    parts = [
-        _title(
-            "HTTP reference",
-            "Both services answer at one address. The full OpenAPI documents, with every field,"
-            " are at `/ingest/openapi.json` and `/query/openapi.json`. Every call but health and"
-            " metrics needs `Authorization: Bearer …`. Errors are `application/problem+json`"
-            " ([codes](problems.md)).",
-        )
-    ]
-    for heading, module in APPS.items():
-        document = import_module(module).app.openapi()
-        rows = [
-            (f"`{verb.upper()} {path}`", operation.get("summary", ""), _statuses(operation))
-            for path, verbs in document["paths"].items()
-            for verb, operation in verbs.items()
-        ]
-        parts.append(f"## {heading}\n\n{table('Call', 'What it does', 'Answers', rows)}")
-    return _page(parts)
+    """Every route of both services with its fields, from their OpenAPI documents."""
+    return _page([_title("HTTP reference", INTRODUCTION), *http_parts()])
 
 
 def cli() -> str:
@@ -167,17 +151,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
-def table(*headings_and_rows: Any) -> str:
-    """Format a Markdown table from headings and, last, the rows."""
-    *headings, rows = headings_and_rows
-    lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, rows)]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
 def _title(title: str, text: str) -> str:
     return f"# {title}\n\n{MADE}\n\n{text}"
 
@@ -206,10 +179,6 @@ def _errors(of: type[CitewellError] = CitewellError) -> Iterator[type[CitewellEr
 
 def _first_line(error: type[CitewellError]) -> str:
     return (inspect.getdoc(error) or "").splitlines()[0]
-
-
-def _statuses(operation: Mapping[str, Any]) -> str:
-    return " ".join(sorted(operation.get("responses", {})))
 
 
 def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
