@@ -4,8 +4,8 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from citewell.cli.failures import told
-from citewell.cli.options import DatabaseUrl
-from citewell.cli.output import stdout
+from citewell.cli.options import AsJson, DatabaseUrl
+from citewell.cli.output import print_json, stdout
 from shared.database.migrate import migrate as upgrade
 from shared.errors import ConfigurationInvalid, DatabaseUnavailable
 
@@ -14,9 +14,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 @told
-def migrate(*, database_url: DatabaseUrl = "") -> None:
+def migrate(*, database_url: DatabaseUrl = "", as_json: AsJson = False) -> None:
     """Bring a database to the newest schema; safe to run again, and by several at once."""
     upgraded(database_url)
+    if as_json:
+        print_json({"schema": "newest"})
+        return
     stdout().print("The schema is the newest.")
 
 
