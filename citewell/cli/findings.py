@@ -15,7 +15,11 @@ _LONGER = "citewell doctor --seconds 60"
 _KINDS = {
     "points_missing": ("points missing in the vector store", _MEND),
     "points_orphaned": ("points that nothing knows", _MEND),
-    "bytes_missing": ("versions whose file is gone", "citewell ingest FILE, with the same file"),
+    # Until the deleted one is removed, the same bytes would be taken for stored.
+    "bytes_missing": (
+        "versions whose file is gone",
+        "citewell documents delete DOCUMENT; when no clean-up is pending, citewell ingest FILE",
+    ),
     "bytes_orphaned": ("files that nothing knows", f"{_MEND}; removed within an hour else"),
 }
 

@@ -20,7 +20,13 @@ from shared.models import WaitingFor
 from shared.vectors.base import VectorStore
 from shared.vectors.memory import MemoryVectorStore
 from shared.vectors.qdrant import QdrantVectorStore
-from tests.integration.test_ingest_api_deletion import live, run, write_points
+from tests.integration.test_ingest_api_deletion import (
+    buried,
+    let_the_grace_pass,
+    live,
+    run,
+    write_points,
+)
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.qdrant import start_qdrant
 
@@ -106,6 +112,14 @@ async def test_a_version_whose_bytes_are_gone_is_named(api: IngestApi, database:
     found = of_kind(body, "bytes_missing")
     assert (body["well"], found["count"], found["fixed"]) == (False, 1, 0)
     assert found["examples"] == [{"id": job["document_id"], "detail": "kept/a.txt, version 1"}]
+    # What the doctor's reader is told to do.
+    await api.client.delete(f"/v1/documents/{job['document_id']}")
+    await let_the_grace_pass(database)
+    await buried(api, database)
+    assert (await asked(api))["pending"]["documents"] == 0
+    again = await upload(api.client, ("kept/a.txt", b"kept/a.txt"))
+    assert "duplicate_of" not in again["jobs"][0]
+    assert of_kind(await asked(api), "bytes_missing") == CLEAN
 
 
 async def test_old_bytes_without_a_row_are_counted_and_removed(api: IngestApi) -> None:

@@ -118,6 +118,12 @@ ANSWER: dict[str, Any] = {
     "usage": {},
     "timings": {},
 }
+# How a file's job fails, by how its name begins; `mute` leaves no problem.
+FAILURES: dict[str, CitewellError | None] = {
+    "bad": FileCorrupt("It is cut short."),
+    "late": DeadlineExceeded(),
+    "mute": None,
+}
 GONE = "018f0000-0000-7000-8000-00000000dead"
 MISSING_VERSION = 9
 SUMS: dict[str, Any] = {
@@ -239,7 +245,7 @@ def _jobs(app: FastAPI, wire: Wire) -> None:
         wanted = [batch] if batch else list(wire.batches)
         found = [job for one in wanted for job in _jobs_of(wire, one)]
         found = [job for job in found if state in (None, job["state"])]
-        found = [job for job in found if code in (None, job.get("problem", {}).get("code"))]
+        found = [job for job in found if code in (None, (job.get("problem") or {}).get("code"))]
         start = int(cursor or 0)
         rest = str(start + 2) if start + 2 < len(found) else None
         return {"items": found[start : start + 2], "next_cursor": rest}
@@ -383,10 +389,9 @@ def _job(entry: dict[str, Any], batch_id: str, *, running: bool) -> dict[str, An
     if running:
         return {**job, "state": "parsing", "pages": {"done": 0, "total": 1}}
     job["pages"] = {"done": 1, "total": 1}
-    if name.startswith("bad"):
-        return {**job, "state": "failed", "problem": _as_json(FileCorrupt("It is cut short."))}
-    if name.startswith("late"):
-        return {**job, "state": "failed", "problem": _as_json(DeadlineExceeded())}
+    for prefix, error in FAILURES.items():
+        if name.startswith(prefix):
+            return {**job, "state": "failed", "problem": _as_json(error) if error else None}
     if name.startswith("odd"):
         warning = {"code": "page_without_text", "detail": "Nothing on it.", "page": 2}
         return {**job, "state": "succeeded_with_warnings", "warnings": [warning]}

@@ -97,6 +97,14 @@ class TestBatches:
         assert "waits for operator (quota_exceeded)" in served("jobs", "list").out
         assert "Nothing is left." in served("jobs", "show", ID).out
 
+    def test_a_failure_that_came_without_a_problem_is_counted_only(
+        self, served: Run, wire: Wire
+    ) -> None:
+        wire.batches[ID] = [{"filename": "mute.txt", "job_id": ID}]
+        wire.looks[ID] = 5
+        told = json.loads(served("batches", "show", ID, "--json").out)
+        assert (told["batch"]["counts"], told["failures"]) == ({"failed": 1}, [])
+
     @pytest.mark.usefixtures("socket_enabled")
     def test_ctrl_c_says_that_the_server_goes_on(self, wire: Wire) -> None:
         wire.batches[ID], wire.endless = [{"filename": "a.txt", "job_id": ID}], True
