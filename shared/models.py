@@ -124,11 +124,16 @@ class JobWarning(Value):
 
 
 class WaitingFor(Value):
-    """Why a job is not moving: behind others, for a provider, for a person, for a store."""
+    """Why a job is not moving: behind others, for a provider, for a person, for a store.
+
+    `code` and `detail` are those of the problem that it waits for the end of.
+    """
 
     kind: Literal["queue", "provider", "operator", "store"]
     position: int | None = None
     until: str | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 class Problem(Value):

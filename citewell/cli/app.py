@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
+from typer.completion import get_completion_inspect_parameters
 from typer.core import TyperGroup
 from typing_extensions import override
 
@@ -31,12 +32,20 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "demo": Verb("citewell.cli.demo", _OPERATE, "See it work: samples in, cited answers out."),
         "up": Verb("citewell.cli.up", _OPERATE, "Start the whole stack on this machine."),
         "doctor": Verb("citewell.cli.doctor", _OPERATE, "Say what is wrong and what to do."),
+        "config": Verb("citewell.cli.config", _OPERATE, "Show every setting and what is wrong."),
         "migrate": Verb("citewell.cli.migrate", _OPERATE, "Bring a database to the newest schema."),
         "keys": Verb("citewell.cli.keys", _OPERATE, "Make API keys."),
         "ingest": Verb("citewell.cli.ingest", _USE, "Load files and folders."),
+        "batches": Verb("citewell.cli.batches", _USE, "See, retry and cancel whole uploads."),
         "jobs": Verb("citewell.cli.jobs", _USE, "See, retry and cancel what was loaded."),
+        "retry": Verb("citewell.cli.retry", _USE, "Open failed and cancelled jobs again."),
+        "cancel": Verb("citewell.cli.cancel", _USE, "End jobs that are no longer wanted."),
+        "documents": Verb("citewell.cli.documents", _USE, "See, fetch and delete documents."),
+        "collections": Verb("citewell.cli.collections", _USE, "See, make, delete collections."),
+        "usage": Verb("citewell.cli.usage", _USE, "Add up what is held and used."),
         "search": Verb("citewell.cli.search", _USE, "Find the passages that fit best."),
         "ask": Verb("citewell.cli.ask", _USE, "Answer a question, with its sources."),
+        "completion": Verb("citewell.cli.completion", _USE, "Complete verbs in your shell."),
     }
 )
 
@@ -95,5 +104,7 @@ def citewell(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, or complete it when a shell's script asks."""
+    # Typer's own forms of completion are known only once this was asked for.
+    get_completion_inspect_parameters()
     app(prog_name="citewell")

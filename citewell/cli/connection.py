@@ -5,20 +5,18 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from citewell.cli.absence import NoServerKnown
 from citewell.client import Client, Patience
 from citewell.embedded.data_folder import Ready
 
 # A person waits at the terminal: an absent server is told at once, a busy one given some time.
 PATIENCE = Patience(busy_s=30.0, unreachable_s=1.0)
-
+# Whoever follows work outlives a restart of the server.
+FOLLOWING = Patience(busy_s=1800.0, unreachable_s=300.0)
 
 # Where `citewell up` keeps its data unless told otherwise.
 HERE = Path(".citewell")
 _READY = TypeAdapter(Ready)
-
-
-class NoServerKnown(Exception):
-    """No server was named and none runs from the usual folders."""
 
 
 def data_folders() -> tuple[Path, Path]:
@@ -51,7 +49,7 @@ def find_server(url: str, key: str, stack: Ready | None) -> tuple[str, str]:
     return stack.url, key or stack.api_key
 
 
-def connect(url: str, key: str) -> Client:
+def connect(url: str, key: str, patience: Patience = PATIENCE) -> Client:
     """Return a client for one verb."""
     found_url, found_key = find_server(url, key, running_stack())
-    return Client(found_url, key=found_key, patience=PATIENCE)
+    return Client(found_url, key=found_key, patience=patience)

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from citewell.cli.connection import find_server, running_stack
-from citewell.cli.failures import ExitCode, told
+from citewell.cli.failures import ExitCode, next_step, told
+from citewell.cli.findings import Finding, findings_of
 from citewell.cli.options import AsJson, Key, Url
 from citewell.cli.output import print_json, stdout, table
 from citewell.client import (
@@ -28,17 +29,6 @@ _ONCE = Patience(busy_s=0.0, unreachable_s=0.0)
 app = typer.Typer(add_completion=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one part is; `next` is what to do when that is not well."""
-
-    part: str
-    state: str
-    detail: str = ""
-    next: str = ""
-    well: bool = True
-
-
 @app.command()
 @told
 def doctor(
@@ -46,16 +36,26 @@ def doctor(
     data: Annotated[
         Path | None, typer.Option(help="Data folder of the stack, if not a usual one.")
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended.")] = False,
+    budget_s: Annotated[
+        float, typer.Option("--seconds", min=1, max=60, help="Time for comparing the stores.")
+    ] = 20,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask every part how it is, and say what to do about those that are not well."""
+    """Ask every part how it is, and say what to do about those that are not well.
+
+    With an admin key it also compares Postgres, the vector store and the stored files of the key's
+    tenant; --fix queues lost points to be embedded again and removes what nothing knows.
+    """
     stack = running_stack([data] if data else None)
     found_url, found_key = find_server(url, key, stack)
     own = stack if stack and stack.url == found_url else None
     with Client(found_url, key=found_key, patience=_ONCE) as client:
         findings = [*_services(client), *_credential(client), *_processes(own)]
+        if not any(one.state == "unreachable" for one in findings):
+            findings += _stores(client, fix=fix, budget_s=budget_s)
     if as_json:
         print_json({"url": found_url, "findings": findings})
     else:
@@ -104,6 +104,21 @@ def _credential(client: Client) -> Iterator[Finding]:
         yield Finding("key", "accepted")
 
 
+def _stores(client: Client, *, fix: bool, budget_s: float) -> Iterator[Finding]:
+    try:
+        yield from findings_of(client.doctor(fix=fix, budget_s=budget_s))
+    except ProblemError as error:
+        problem = error.problem
+        if problem.code == "unauthenticated":
+            # Told above already.
+            return
+        # Whoever may only load or ask has no use for this; who wanted to mend is refused.
+        well = problem.code == "forbidden" and not fix
+        yield Finding("stores", "not compared", problem.detail, next_step(problem), well=well)
+    except (ServerUnreachable, AnswerNotUnderstood) as error:
+        yield Finding("stores", "not compared", str(error), "citewell doctor", well=False)
+
+
 def _processes(stack: Ready | None) -> Iterator[Finding]:
     if stack is None:
         return
@@ -131,9 +146,16 @@ def _advice(part: str) -> str:
 
 
 def _print(url: str, findings: list[Finding]) -> None:
-    rows = [(one.part, one.state, one.detail, one.next) for one in findings]
-    stdout().print(f"{url}\n")
-    stdout().print(table(["part", "state", "detail", "next"], rows))
+    console = stdout()
+    console.print(f"{url}\n")
+    rows = [(one.part, one.state, one.detail) for one in findings]
+    console.print(table(["part", "state", "detail"], rows))
+    # Below the table and never folded, so that a command can be copied.
+    todo = [one for one in findings if one.next]
+    if todo:
+        console.print("\nWhat to do:")
+    for one in todo:
+        console.print(Text(f"  {one.part}: {one.next}"), soft_wrap=True)
 
 
 def _verdict(findings: list[Finding]) -> ExitCode:

@@ -8,11 +8,12 @@ from typing import ParamSpec, TypeVar
 import typer
 from rich.text import Text
 
-from citewell.cli.connection import NoServerKnown
+from citewell.cli.absence import NoServerKnown
 from citewell.cli.output import stderr
 from citewell.client import AnswerNotUnderstood, FileUnreadable, ProblemError, ServerUnreachable
 from citewell.loading.files import NamesCollide, NothingToLoad
 from shared.errors import CitewellError, Unavailable
+from shared.models import Problem
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -64,6 +65,24 @@ def complain(message: str, hint: str = "") -> None:
         console.print(Text.assemble(("Next: ", "bold"), hint))
 
 
+# What helps with a refusal, beside the server's own hint.
+_NEXT = {
+    "unauthenticated": "--key or CITEWELL_API_KEY; `citewell keys create` makes a key",
+    "forbidden": "`citewell keys create --scope SCOPE` makes such a key",
+    "not_found": "`citewell documents list`, `jobs list`, `batches list` show what there is",
+    "conflict": "`citewell jobs show JOB` tells its present state",
+    "invalid_request": "the verb's --help tells what it takes",
+}
+
+
+def next_step(problem: Problem) -> str:
+    """Say what to do about a problem: the server's hint, and the command that goes with it."""
+    step = _NEXT.get(problem.code, "")
+    if not step and problem.who != "user":
+        step = "`citewell doctor` shows the parts"
+    return f"{problem.hint} ({step})" if step else problem.hint
+
+
 def _words(error: Exception) -> tuple[str, str, ExitCode]:
     match error:
         case NoServerKnown():
@@ -75,7 +94,7 @@ def _words(error: Exception) -> tuple[str, str, ExitCode]:
         case ServerUnreachable():
             return str(error), "`citewell doctor`; `citewell up` starts one", ExitCode.NO_SERVER
         case ProblemError():
-            return str(error), _hint(error), ExitCode.REFUSED
+            return str(error), next_step(error.problem), ExitCode.REFUSED
         case AnswerNotUnderstood():
             return str(error), "`citewell doctor --url …` with the right address", ExitCode.REFUSED
         case CitewellError():
@@ -83,12 +102,4 @@ def _words(error: Exception) -> tuple[str, str, ExitCode]:
             code = ExitCode.NO_SERVER if down else ExitCode.WRONG_USAGE
             return error.detail, error.hint, code
         case _:
-            return str(error), "", ExitCode.WRONG_USAGE
-
-
-def _hint(error: ProblemError) -> str:
-    if error.problem.code == "unauthenticated":
-        return "name a valid key by --key or CITEWELL_API_KEY; `citewell keys create` makes one"
-    if error.problem.who == "user":
-        return error.problem.hint
-    return f"{error.problem.hint} (`citewell doctor` shows the parts)"
+            return str(error), "`citewell ingest --help`", ExitCode.WRONG_USAGE

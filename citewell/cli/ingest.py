@@ -7,19 +7,16 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from citewell.cli.connection import find_server, running_stack
+from citewell.cli.connection import FOLLOWING, PATIENCE, find_server, running_stack
 from citewell.cli.failures import ExitCode, complain, told
 from citewell.cli.options import AsJson, CollectionName, Key, Url
 from citewell.cli.output import print_json, seconds, stderr, stdout, table
-from citewell.client import AsyncClient, ClientError, Patience
+from citewell.client import AsyncClient, ClientError
 from citewell.client.models import OnDuplicate
 from citewell.loading.files import Found, find_files
 from citewell.loading.loader import Loader, LoadOptions
 from citewell.loading.tally import Tally
 
-# A load outlives a restart of the server and a long queue; only the first contact is impatient.
-FIRST = Patience(busy_s=30.0, unreachable_s=1.0)
-LOADING = Patience(busy_s=1800.0, unreachable_s=300.0)
 _REMARKS_SHOWN = 20
 _BATCHES_SHOWN = 3
 
@@ -65,7 +62,7 @@ def ingest(
 
 async def _load(server: tuple[str, str], found: Found, options: LoadOptions, tally: Tally) -> None:
     url, key = server
-    async with AsyncClient(url, key=key, patience=FIRST) as client:
+    async with AsyncClient(url, key=key, patience=PATIENCE) as client:
         await client.collections()
     with _bar() as bar:
         line = bar.add_task("", total=tally.total, **_figures(tally))
@@ -73,7 +70,7 @@ async def _load(server: tuple[str, str], found: Found, options: LoadOptions, tal
         def progress(now: Tally) -> None:
             bar.update(line, total=now.total, completed=now.done, **_figures(now))
 
-        async with AsyncClient(url, key=key, patience=LOADING) as client:
+        async with AsyncClient(url, key=key, patience=FOLLOWING) as client:
             await Loader(client, options, tally=tally, progress=progress).run(found.files)
 
 
@@ -102,7 +99,9 @@ def _figures(tally: Tally) -> dict[str, Any]:
 def _tell_interrupted(tally: Tally) -> None:
     unsent = tally.found - tally.sent
     for batch_id in tally.open_batches[:_BATCHES_SHOWN]:
-        complain("Stopped watching; the server goes on.", f"citewell jobs list --batch {batch_id}")
+        complain(
+            "Stopped watching; the server goes on.", f"citewell batches show {batch_id} --wait"
+        )
     if unsent:
         complain(
             f"{unsent} of {tally.found} files were not sent.",

@@ -5,8 +5,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from citewell.cli.deployment import database_url as own_database_url
 from citewell.cli.failures import told
-from citewell.cli.options import DatabaseUrl
-from citewell.cli.output import stdout
+from citewell.cli.options import AsJson, DatabaseUrl
+from citewell.cli.output import print_json, stdout
 from shared.database.migrate import migrate as upgrade
 from shared.errors import DatabaseUnavailable
 
@@ -15,9 +15,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 @told
-def migrate(*, database_url: DatabaseUrl = "") -> None:
+def migrate(*, database_url: DatabaseUrl = "", as_json: AsJson = False) -> None:
     """Bring a database to the newest schema; safe to run again, and by several at once."""
     upgraded(own_database_url(database_url))
+    if as_json:
+        print_json({"schema": "newest"})
+        return
     stdout().print("The schema is the newest.")
 
 

@@ -27,6 +27,11 @@ Key = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JobIds = Annotated[list[str] | None, typer.Argument(help="Ids of jobs.", show_default=False)]
+OfBatch = Annotated[str | None, typer.Option("--batch", help="Id of a batch.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Most of them.")]
+Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where a list ended.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 CollectionName = Annotated[str, typer.Option("--collection", "-c", help="Collection's name.")]
 DatabaseUrl = Annotated[
     str,

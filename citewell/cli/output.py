@@ -35,6 +35,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return built
 
 
+def shortened(text: str, most: int) -> str:
+    """Put a text on one line of at most `most` characters, cut between words."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most].rsplit(' ', 1)[0]} …"
+
+
 def seconds(value: float | None) -> str:
     """Word a span of time: `7 s`, `3 min 20 s`, `1 h 5 min`; a dash for none."""
     if value is None:

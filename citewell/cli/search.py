@@ -8,7 +8,7 @@ from rich.text import Text
 from citewell.cli.connection import connect
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, CollectionName, Key, Url
-from citewell.cli.output import print_json, stderr, stdout
+from citewell.cli.output import print_json, shortened, stderr, stdout
 from citewell.client import Hit, SearchResult
 from citewell.client.models import SearchMode
 
@@ -43,7 +43,7 @@ def _print(result: SearchResult) -> None:
     console = stdout()
     for hit in result.hits:
         console.print(_heading(hit))
-        console.print(Text(_shortened(hit.text)), style="dim", soft_wrap=False)
+        console.print(Text(shortened(hit.text, _SHOWN)), style="dim", soft_wrap=False)
         console.print()
     if not result.hits:
         stderr().print("Nothing found. `citewell jobs list` shows what was loaded.")
@@ -57,8 +57,3 @@ def _heading(hit: Hit) -> Text:
         pages = f"pages {hit.page_start}-{hit.page_end}"
     section = f"  {' > '.join(hit.section)}" if hit.section else ""
     return Text.assemble((f"{hit.score:.2f}  ", "bold"), f"{hit.filename}, {pages}", section)
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN].rsplit(' ', 1)[0]} …"

@@ -20,6 +20,7 @@ from citewell.client.models import (
     Batch,
     Citation,
     Collection,
+    Diagnosis,
     Document,
     File,
     Hit,
@@ -30,6 +31,7 @@ from citewell.client.models import (
     SearchResult,
     UploadedFile,
     UploadResult,
+    Usage,
     Version,
 )
 from citewell.client.retries import Patience
@@ -43,6 +45,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Collection",
+    "Diagnosis",
     "Document",
     "File",
     "FileUnreadable",
@@ -57,5 +60,6 @@ __all__ = [
     "ServerUnreachable",
     "UploadResult",
     "UploadedFile",
+    "Usage",
     "Version",
 ]

@@ -7,9 +7,9 @@ Ids may be UUIDs or their text. Every method raises `ProblemError` when the serv
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -19,6 +19,7 @@ from citewell.client.models import (
     Answer,
     Batch,
     Collection,
+    Diagnosis,
     Document,
     File,
     Job,
@@ -29,23 +30,26 @@ from citewell.client.models import (
     SearchMode,
     SearchResult,
     UploadResult,
+    Usage,
     Version,
 )
 from citewell.client.multipart import build_form
-from citewell.client.retries import Patience
-from citewell.client.transport import Call, Transport, understand
+from citewell.client.transport import Call, Calls, given, understand
 from shared.models import JobState, ParseOptions
 
 # The largest page the server gives.
 MOST_ITEMS = 100
 Id = UUID | str
-Result = TypeVar("Result")
-_COLLECTION = TypeAdapter(Collection)
-_COLLECTIONS = TypeAdapter(Page[Collection])
-_UPLOAD = TypeAdapter(UploadResult)
 _JOB = TypeAdapter(Job)
 _JOBS = TypeAdapter(Page[Job])
 _BATCH = TypeAdapter(Batch)
+_BATCHES = TypeAdapter(Page[Batch])
+_USAGE = TypeAdapter(Usage)
+_DIAGNOSIS = TypeAdapter(Diagnosis)
+_READINESS = TypeAdapter(Readiness)
+_COLLECTION = TypeAdapter(Collection)
+_COLLECTIONS = TypeAdapter(Page[Collection])
+_UPLOAD = TypeAdapter(UploadResult)
 _DOCUMENT = TypeAdapter(Document)
 _DOCUMENTS = TypeAdapter(Page[Document])
 _VERSIONS = TypeAdapter(Page[Version])
@@ -53,43 +57,18 @@ _CHUNK = TypeAdapter(PlacedChunk)
 _CHUNKS = TypeAdapter(Page[PlacedChunk])
 _SEARCH = TypeAdapter(SearchResult)
 _ANSWER = TypeAdapter(Answer)
-_READINESS = TypeAdapter(Readiness)
 
 
-class AsyncClient:
+class AsyncClient(Calls):
     """Speaks to one server with one key; use it as a context manager, or call `aclose`."""
-
-    def __init__(self, url: str, *, key: str = "", patience: Patience | None = None) -> None:
-        """Take the server's address (its gateway, or one service) and an API key or JWT."""
-        self._transport = Transport(url, key=key, patience=patience)
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return self._transport.url
-
-    async def __aenter__(self) -> Self:
-        """Return the client itself; nothing is connected before the first call."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
     # Collections
 
-    async def collections(self, *, cursor: str | None = None) -> Page[Collection]:
+    async def collections(
+        self, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[Collection]:
         """List the tenant's collections."""
-        return await self._get("/v1/collections", _COLLECTIONS, cursor=cursor)
+        return await self._get("/v1/collections", _COLLECTIONS, cursor=cursor, limit=limit)
 
     async def collection(self, name: str) -> Collection:
         """Return one collection."""
@@ -105,7 +84,7 @@ class AsyncClient:
     ) -> Collection:
         """Make a collection, or change the one there is; its space stays what it was."""
         wanted = {"space": space, "description": description, "fields": fields}
-        call = Call("PUT", f"/v1/collections/{name}", json=_given(wanted))
+        call = Call("PUT", f"/v1/collections/{name}", json=given(wanted))
         return await self._send(call, _COLLECTION)
 
     async def delete_collection(self, name: str) -> None:
@@ -140,7 +119,7 @@ class AsyncClient:
             "attributes": json.dumps(attributes) if attributes else None,
             "options": options.model_dump_json(exclude_none=True) if options else None,
         }
-        form = build_form(_given(fields), [_as_file(file) for file in files])
+        form = build_form(given(fields), [_as_file(file) for file in files])
         call = Call(
             "POST",
             "/v1/documents",
@@ -173,13 +152,19 @@ class AsyncClient:
         )
 
     async def all_jobs(
-        self, *, state: JobState | str | None = None, batch: Id | None = None
+        self,
+        *,
+        state: JobState | str | None = None,
+        batch: Id | None = None,
+        code: str | None = None,
     ) -> list[Job]:
-        """Return every job of a state and batch, however many pages that takes."""
+        """Return every job of a state, batch and code, however many pages that takes."""
         found: list[Job] = []
         cursor: str | None = None
         while True:
-            page = await self.jobs(state=state, batch=batch, cursor=cursor, limit=MOST_ITEMS)
+            page = await self.jobs(
+                state=state, batch=batch, code=code, cursor=cursor, limit=MOST_ITEMS
+            )
             found.extend(page.items)
             if (cursor := page.next_cursor) is None:
                 return found
@@ -197,6 +182,10 @@ class AsyncClient:
     async def batch(self, batch_id: Id) -> Batch:
         """Return a batch with its jobs counted by state."""
         return await self._get(f"/v1/batches/{batch_id}", _BATCH)
+
+    async def batches(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Batch]:
+        """List batches, newest first, one page at a time."""
+        return await self._get("/v1/batches", _BATCHES, cursor=cursor, limit=limit)
 
     async def cancel_batch(self, batch_id: Id) -> Batch:
         """Cancel every job of a batch that has not ended."""
@@ -248,26 +237,37 @@ class AsyncClient:
         """Remove a document; no query that starts afterwards sees it."""
         await self._transport.send(Call("DELETE", f"/v1/documents/{document_id}"))
 
-    async def versions(self, document_id: Id, *, cursor: str | None = None) -> Page[Version]:
-        """List a document's versions."""
-        return await self._get(f"/v1/documents/{document_id}/versions", _VERSIONS, cursor=cursor)
+    async def versions(
+        self, document_id: Id, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[Version]:
+        """List a document's versions, newest first."""
+        path = f"/v1/documents/{document_id}/versions"
+        return await self._get(path, _VERSIONS, cursor=cursor, limit=limit)
 
     @asynccontextmanager
-    async def content(self, document_id: Id) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Stream a document's original bytes."""
-        call = Call("GET", f"/v1/documents/{document_id}/content")
+    async def content(
+        self, document_id: Id, *, version: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream a version's original bytes: the live one's, else the newest's, unless told."""
+        call = Call("GET", f"/v1/documents/{document_id}/content", query={"version": version})
         async with self._transport.stream(call) as response:
             yield response.aiter_bytes()
 
-    async def download(self, document_id: Id, target: Path) -> None:
-        """Write a document's original bytes into a file."""
-        async with self.content(document_id) as blocks, await anyio.open_file(target, "wb") as out:
+    async def download(self, document_id: Id, target: Path, *, version: int | None = None) -> None:
+        """Write a version's original bytes into a file: the live one's unless told."""
+        async with (
+            self.content(document_id, version=version) as blocks,
+            await anyio.open_file(target, "wb") as out,
+        ):
             async for block in blocks:
                 await out.write(block)
 
-    async def chunks(self, document_id: Id, *, cursor: str | None = None) -> Page[PlacedChunk]:
+    async def chunks(
+        self, document_id: Id, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[PlacedChunk]:
         """List the chunks of a document's live version, one page at a time."""
-        return await self._get(f"/v1/documents/{document_id}/chunks", _CHUNKS, cursor=cursor)
+        path = f"/v1/documents/{document_id}/chunks"
+        return await self._get(path, _CHUNKS, cursor=cursor, limit=limit)
 
     async def chunk(self, chunk_id: Id, *, neighbours: int | None = None) -> PlacedChunk:
         """Return one chunk, with so many before and after it."""
@@ -296,7 +296,7 @@ class AsyncClient:
             "score_threshold": score_threshold,
             "rerank": rerank,
         }
-        return await self._send(Call("POST", "/v1/search", json=_given(wanted)), _SEARCH)
+        return await self._send(Call("POST", "/v1/search", json=given(wanted)), _SEARCH)
 
     async def ask(
         self,
@@ -318,26 +318,30 @@ class AsyncClient:
             "model": model,
         }
         # A model may be paid for: a cut connection is not tried again.
-        call = Call("POST", "/v1/query", json=_given(wanted), idempotent=False)
+        call = Call("POST", "/v1/query", json=given(wanted), idempotent=False)
         return await self._send(call, _ANSWER)
 
-    # Health
+    # The whole
+
+    async def usage(self, *, since: datetime | None = None, until: datetime | None = None) -> Usage:
+        """Add up what is held now, and the jobs made from `since` on and before `until`."""
+        span = {"since": _moment(since), "until": _moment(until)}
+        return await self._get("/v1/usage", _USAGE, **span)
+
+    async def doctor(self, *, fix: bool = False, budget_s: float | None = None) -> Diagnosis:
+        """Compare the tenant's stores for up to `budget_s` (≤ 60), and mend them; for admins."""
+        wish = given({"fix": fix, "budget_s": budget_s})
+        return await self._send(Call("POST", "/v1/admin/doctor", json=wish), _DIAGNOSIS)
 
     async def readiness(self, path: str = "/readyz") -> Readiness:
         """Ask a service if it can work; "no" is an answer, not an error."""
         response = await self._transport.send_once(Call("GET", path))
         return understand(_READINESS, response.content)
 
-    async def _get(self, path: str, adapter: TypeAdapter[Result], **query: object) -> Result:
-        return await self._send(Call("GET", path, query=query), adapter)
 
-    async def _send(self, call: Call, adapter: TypeAdapter[Result]) -> Result:
-        response = await self._transport.send(call)
-        return understand(adapter, response.content)
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _moment(value: datetime | None) -> str | None:
+    """Write a moment for the wire; one without a zone is meant in this machine's."""
+    return None if value is None else value.astimezone().isoformat()
 
 
 def _as_file(file: File | Path | str) -> File:

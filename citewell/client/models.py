@@ -5,6 +5,7 @@ caller can do without them.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -133,6 +134,8 @@ class Batch(Value):
     counts: dict[JobState, int] = Field(default_factory=dict)
     throughput: float | None = None
     eta_s: float | None = None
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
 
     @property
     def done(self) -> int:
@@ -255,6 +258,89 @@ class Answer(Value):
     prompt_version: str | None = None
     usage: dict[str, Any] = Field(default_factory=dict)
     timings: dict[str, Any] = Field(default_factory=dict)
+
+
+class UsageSums(Value):
+    """What is held, the jobs by state, and what embedding them took."""
+
+    documents: int = 0
+    versions: int = 0
+    chunks: int = 0
+    stored_bytes: int = 0
+    jobs: dict[JobState, int] = Field(default_factory=dict)
+    embedding: JobUsage = JobUsage()
+
+
+class CollectionUsage(UsageSums):
+    """A collection's own sums."""
+
+    name: str
+
+
+class Usage(Value):
+    """A tenant's sums; `since` and `until` are the span whose jobs were added up."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    total: UsageSums
+    collections: tuple[CollectionUsage, ...] = ()
+
+
+class Example(Value):
+    """One thing that differs: a version of points, a document of bytes."""
+
+    id: UUID
+    detail: str
+
+
+class Difference(Value):
+    """What one comparison of the doctor found, and how many of them are mended."""
+
+    kind: str
+    count: int
+    fixed: int = 0
+    examples: tuple[Example, ...] = ()
+    complete: bool = True
+    reason: str | None = None
+
+
+class Pending(Value):
+    """What is deleted and will be removed by itself."""
+
+    tombstones: int = 0
+    documents: int = 0
+    collections: int = 0
+
+
+class WaitingJob(Value):
+    """A job that goes on when an operator has acted."""
+
+    job_id: UUID
+    filename: str
+    stage: Stage | None = None
+    code: str | None = None
+    detail: str | None = None
+    since: datetime | None = None
+
+
+class Stuck(Value):
+    """What stands still; `waiting` holds the oldest of those that wait for an operator."""
+
+    expired_leases: int = 0
+    past_deadline: int = 0
+    sweep_age_s: float | None = None
+    waiting_for_operator: int = 0
+    waiting: tuple[WaitingJob, ...] = ()
+
+
+class Diagnosis(Value):
+    """What the doctor found in one tenant; `well` when nothing is left to do."""
+
+    well: bool
+    complete: bool = True
+    differences: tuple[Difference, ...] = ()
+    pending: Pending = Pending()
+    stuck: Stuck = Stuck()
 
 
 class Dependency(Value):

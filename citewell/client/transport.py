@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import anyio
 import httpx
@@ -134,6 +135,48 @@ def understand(adapter: TypeAdapter[Result], content: bytes) -> Result:
         where = ".".join(map(str, first["loc"])) or "the body"
         message = f"The answer is not in Citewell's form: {where}: {first['msg']}"
         raise AnswerNotUnderstood(message) from error
+
+
+class Calls:
+    """Speaks to one server with one key; use it as a context manager, or call `aclose`."""
+
+    def __init__(self, url: str, *, key: str = "", patience: Patience | None = None) -> None:
+        """Take the server's address (its gateway, or one service) and an API key or JWT."""
+        self._transport = Transport(url, key=key, patience=patience)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._transport.url
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself; nothing is connected before the first call."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def _get(self, path: str, adapter: TypeAdapter[Result], **query: object) -> Result:
+        return await self._send(Call("GET", path, query=query), adapter)
+
+    async def _send(self, call: Call, adapter: TypeAdapter[Result]) -> Result:
+        response = await self._transport.send(call)
+        return understand(adapter, response.content)
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not None: what is left out is for the server to decide."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 _PROBLEM = TypeAdapter(Problem)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from services.ingest_worker.context import IngestContext, Loop, Outside, build_context
 from services.ingest_worker.publishing import build_publisher
 from services.ingest_worker.routers import (
+    admin,
     batches,
     chunks,
     collections,
@@ -18,6 +19,7 @@ from services.ingest_worker.routers import (
     jobs,
     keys,
     uploads,
+    usage,
 )
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
@@ -41,7 +43,9 @@ TAGS = [
     {"name": "documents", "description": "Uploads, documents, their versions, bytes and chunks."},
     {"name": "jobs", "description": "What becomes of one file."},
     {"name": "batches", "description": "What becomes of one upload."},
+    {"name": "usage", "description": "What is held, and what embedding it took."},
     {"name": "keys", "description": "API keys of the tenant; needs the scope `admin`."},
+    {"name": "admin", "description": "Comparing and mending; needs the scope `admin`."},
     {"name": "operations", "description": "Health and metrics; open."},
 ]
 
@@ -93,7 +97,7 @@ def create_app(
         lifespan=lifespan,
         streaming_paths=(uploads.UPLOAD_PATH,),
     )
-    for room in (collections, uploads, documents, chunks, jobs, batches, keys):
+    for room in (collections, uploads, documents, chunks, jobs, batches, usage, keys, admin):
         app.include_router(room.router)
     app.include_router(health_router(lambda: _context(app).checks))
     return app

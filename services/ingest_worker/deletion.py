@@ -5,7 +5,7 @@ counted to zero, then rows, then bytes. Every step may be repeated and resumed a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -63,15 +63,31 @@ async def bury(
 async def remove_orphans(database: Database, blobs: ListedBlobStore) -> int:
     """Remove bytes that a killed upload or deletion left without a row; return how many."""
     removed = 0
+    async for orphans in orphan_pages(database, blobs):
+        removed += await remove_bytes(blobs, orphans)
+    return removed
+
+
+async def orphan_pages(database: Database, blobs: ListedBlobStore) -> AsyncIterator[list[UUID]]:
+    """Yield, for some keys at a time, those that are old and have no row in any tenant."""
     found: list[UUID] = []
     async for key in blobs.keys_before(datetime.now(UTC) - ORPHAN_AGE):
         blob_id = _uuid(key)
         if blob_id is not None:
             found.append(blob_id)
         if len(found) == KEYS_AT_ONCE:
-            removed += await _remove_rowless(database, blobs, found)
+            yield await _rowless(database, found)
             found = []
-    return removed + await _remove_rowless(database, blobs, found)
+    yield await _rowless(database, found)
+
+
+async def remove_bytes(blobs: BlobStore, orphans: Sequence[UUID]) -> int:
+    """Remove bytes that have no row; return how many."""
+    for blob_id in orphans:
+        await blobs.delete(str(blob_id))
+    if orphans:
+        log.info("orphans_removed", count=len(orphans))
+    return len(orphans)
 
 
 class _Burial:
@@ -154,19 +170,11 @@ async def _remove_documents(
     return await Blobs(connection).delete_unreferenced(blob_ids)
 
 
-async def _remove_rowless(
-    database: Database, blobs: ListedBlobStore, blob_ids: Sequence[UUID]
-) -> int:
-    if not blob_ids:
-        return 0
+async def _rowless(database: Database, blob_ids: Sequence[UUID]) -> list[UUID]:
+    # Across tenants: under one tenant's rows alone, everyone else's bytes would look forgotten.
     async with database.worker() as connection:
         present = await Blobs(connection).present(blob_ids)
-    orphans = [blob_id for blob_id in blob_ids if blob_id not in present]
-    for blob_id in orphans:
-        await blobs.delete(str(blob_id))
-    if orphans:
-        log.info("orphans_removed", count=len(orphans))
-    return len(orphans)
+    return [blob_id for blob_id in blob_ids if blob_id not in present]
 
 
 def _uuid(key: str) -> UUID | None:

@@ -4,6 +4,7 @@ import random
 from typing import Literal
 
 from shared.errors import CitewellError, StorageUnavailable, Unavailable, VectorStoreUnavailable
+from shared.models import WaitingFor
 
 LONGEST_BACK_OFF_S = 60.0
 # Nothing changes here until a person acts; asked again now and then, so that it goes on by itself.
@@ -31,3 +32,8 @@ def waits_for(error: CitewellError) -> Waits:
     if error.who == "operator" or not isinstance(error, Unavailable):
         return "operator"
     return "store" if isinstance(error, VectorStoreUnavailable | StorageUnavailable) else "provider"
+
+
+def waiting_after(error: CitewellError) -> WaitingFor:
+    """Return what a job says while its work waits after this error."""
+    return WaitingFor(kind=waits_for(error), code=error.code, detail=error.detail)

@@ -5,10 +5,13 @@ from the chunks' texts; nothing is parsed a second time.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.engine import Database
 from shared.database.point_ledger import ExpectedPoints, PointLedger
@@ -19,6 +22,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Versions compared at a time: one statement, and a call to the store for each of their indexes.
 VERSIONS_AT_ONCE = 500
 FIRST = UUID(int=0)
+
+# How a transaction is begun: the workers', or that of the one tenant a caller may see.
+Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A version of which an index holds fewer points than were written to it."""
+
+    version_id: UUID
+    index_id: UUID
+    points: int
+    there: int
 
 
 async def queue_missing_points(database: Database, vectors: VectorStore) -> int:
@@ -37,34 +53,43 @@ async def queue_missing_points(database: Database, vectors: VectorStore) -> int:
             page = await PointLedger(connection).page(after=after, limit=VERSIONS_AT_ONCE)
         if not page:
             return queued
-        queued += await _queue_missing(database, vectors, page)
+        for gap in await gaps_in(vectors, page):
+            queued += await queue_gap(database.worker, vectors, gap)
         after = page[-1].version_id
 
 
-async def _queue_missing(
-    database: Database, vectors: VectorStore, page: Sequence[ExpectedPoints]
-) -> int:
+async def gaps_in(vectors: VectorStore, page: Sequence[ExpectedPoints]) -> list[Gap]:
+    """Compare what is expected with the counts of the store.
+
+    Raises:
+        VectorStoreUnavailable: the store does not answer.
+    """
     by_index: dict[UUID, dict[UUID, int]] = defaultdict(dict)
     for expected in page:
         if expected.index_id is not None:
             by_index[expected.index_id][expected.version_id] = expected.points
-    queued = 0
+    gaps: list[Gap] = []
     for index_id, wanted in by_index.items():
         there = await vectors.count_versions(index_id, wanted)
-        for version_id, points in wanted.items():
-            if there.get(version_id, 0) < points:
-                queued += await _queue_version(database, vectors, index_id, version_id)
-    return queued
+        gaps += [
+            Gap(version_id, index_id, points, there.get(version_id, 0))
+            for version_id, points in wanted.items()
+            if there.get(version_id, 0) < points
+        ]
+    return gaps
 
 
-async def _queue_version(
-    database: Database, vectors: VectorStore, index_id: UUID, version_id: UUID
-) -> int:
-    async with database.worker() as connection:
-        chunk_ids = await PointLedger(connection).written_chunks(version_id, index_id)
-    there = await vectors.dense_vectors(index_id, chunk_ids)
+async def queue_gap(begin: Begin, vectors: VectorStore, gap: Gap) -> int:
+    """Queue the chunks of a version whose points are not there; return how many.
+
+    Raises:
+        DatabaseUnavailable, VectorStoreUnavailable: nothing of this version was queued.
+    """
+    async with begin() as connection:
+        chunk_ids = await PointLedger(connection).written_chunks(gap.version_id, gap.index_id)
+    there = await vectors.dense_vectors(gap.index_id, chunk_ids)
     missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in there]
-    async with database.worker() as connection:
-        queued = await PointLedger(connection).queue(version_id, missing)
-    log.warning("points_missing", version_id=str(version_id), chunks=queued)
+    async with begin() as connection:
+        queued = await PointLedger(connection).queue(gap.version_id, missing)
+    log.warning("points_missing", version_id=str(gap.version_id), chunks=queued)
     return queued

@@ -72,6 +72,10 @@ class FolderBlobStore:
         """Remove a key, and the piece an unfinished write of it left."""
         await self._run(self._remove, key)
 
+    async def exists(self, key: str) -> bool:
+        """Tell whether a key's file is there."""
+        return await self._run(self._path(key).is_file)
+
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys of files and pieces last written before `moment`."""
         for key in await self._run(self._old, moment.timestamp()):

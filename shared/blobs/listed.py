@@ -10,6 +10,10 @@ from shared.blobs.base import BlobStore
 class ListedBlobStore(BlobStore, Protocol):
     """What `build_blob_store` gives; only the clean-up needs more than `BlobStore`."""
 
+    async def exists(self, key: str) -> bool:
+        """Tell whether a key's bytes are there, without reading them."""
+        ...
+
     def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys last written before `moment`, pieces of unfinished writes included.
 

@@ -32,6 +32,10 @@ class MemoryBlobStore:
         """Forget a key."""
         self._blobs.pop(key, None)
 
+    async def exists(self, key: str) -> bool:
+        """Tell whether a key is there."""
+        return key in self._blobs
+
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys written before `moment`."""
         for key, (_, written) in list(self._blobs.items()):

@@ -74,6 +74,15 @@ class S3BlobStore:
         with _as_ours(missing=StorageUnavailable):
             await obstore.delete_async(self._store, key)
 
+    async def exists(self, key: str) -> bool:
+        """Ask for a key's head alone."""
+        try:
+            with _as_ours():
+                await obstore.head_async(self._store, key)
+        except NotFound:
+            return False
+        return True
+
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys last written before `moment`; unfinished parts are not listed."""
         with _as_ours(missing=StorageUnavailable):

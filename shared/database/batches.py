@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 WINDOW_S = 60
 
 # One statement is one snapshot: `total` and the counts are of the same moment.
-SHOWN = text(f"""
+SHOWN = f"""
 SELECT b.id, c.name AS collection, b.total, b.sealed, b.paused, b.created_at,
        now() AS read_at, coalesce(n.revision, 0) AS revision, coalesce(n.counts, '{{}}') AS counts,
        coalesce(n.recent, 0) AS recent, n.finished_at
@@ -28,8 +28,13 @@ LEFT JOIN LATERAL (
         FROM jobs WHERE batch_id = b.id GROUP BY state
     ) s
 ) n ON true
-WHERE b.id = :id
-""")  # noqa: S608 - a constant of this module
+"""  # noqa: S608 - a constant of this module
+BY_ID = text(f"{SHOWN} WHERE b.id = :id")
+# A limit in the comparison's own form lets the index give the rows in order, page after page.
+LISTED = text(f"""
+{SHOWN} WHERE b.id < coalesce(CAST(:below AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+ORDER BY b.id DESC LIMIT :limit
+""")
 OPEN_JOBS = text("""
 SELECT id FROM jobs
 WHERE batch_id = :id AND state IN ('queued', 'parsing', 'embedding') ORDER BY id FOR UPDATE
@@ -65,9 +70,17 @@ class Batches:
 
     async def by_id(self, batch_id: UUID) -> BatchRow | None:
         """Return a batch and what its jobs add up to; None when there is none."""
-        result = await self._connection.execute(SHOWN, {"id": batch_id})
+        result = await self._connection.execute(BY_ID, {"id": batch_id})
         row = result.mappings().one_or_none()
         return None if row is None else BatchRow(**row)
+
+    async def listed(self, *, below: UUID | None, limit: int) -> list[BatchRow]:
+        """Return up to `limit` batches, newest first, below the id `below`.
+
+        The jobs of those shown are counted: some 1,000 index rows for each full upload.
+        """
+        result = await self._connection.execute(LISTED, {"below": below, "limit": limit})
+        return [BatchRow(**row) for row in result.mappings()]
 
     async def open_jobs(self, batch_id: UUID) -> Sequence[UUID]:
         """Lock the batch's jobs that have not ended, and return them."""

@@ -12,17 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
 # What queries may see, and what is on its way there.
-PAGE = text(f"""
-WITH page AS (
-    SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
-    WHERE v.id > :after AND d.deleted_at IS NULL AND (v.number = d.live_version OR EXISTS (
-        SELECT FROM jobs j WHERE j.version_id = v.id AND j.state = 'embedding'))
-    ORDER BY v.id LIMIT :limit
-)
+VERSIONS = """
+SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
+WHERE d.deleted_at IS NULL AND (v.number = d.live_version OR EXISTS (
+    SELECT FROM jobs j WHERE j.version_id = v.id AND j.state = 'embedding'))
+"""
+POINTS = f"""
 SELECT p.id AS version_id, c.index_id, count(c.id) AS points
 FROM page p LEFT JOIN chunks c ON c.version_id = p.id AND {WRITTEN}
 GROUP BY p.id, c.index_id ORDER BY p.id
-""")  # noqa: S608 - constants of this module only
+"""  # noqa: S608 - constants of this module only
+PAGE = text(f"WITH page AS ({VERSIONS} AND v.id > :after ORDER BY v.id LIMIT :limit) {POINTS}")
+OF_VERSIONS = text(f"WITH page AS ({VERSIONS} AND v.id = ANY(:ids)) {POINTS}")
 CHUNKS = text(f"""
 SELECT c.id FROM chunks c WHERE c.version_id = :version_id AND c.index_id = :index_id AND {WRITTEN}
 ORDER BY c.ordinal
@@ -67,6 +68,11 @@ class PointLedger:
     async def page(self, *, after: UUID, limit: int) -> list[ExpectedPoints]:
         """Return what is expected of up to `limit` versions with an id above `after`, by id."""
         result = await self._connection.execute(PAGE, {"after": after, "limit": limit})
+        return [ExpectedPoints(**row) for row in result.mappings()]
+
+    async def of_versions(self, version_ids: Sequence[UUID]) -> list[ExpectedPoints]:
+        """Return what is expected now of those of these versions that are still wanted."""
+        result = await self._connection.execute(OF_VERSIONS, {"ids": list(version_ids)})
         return [ExpectedPoints(**row) for row in result.mappings()]
 
     async def written_chunks(self, version_id: UUID, index_id: UUID) -> list[UUID]:

@@ -114,6 +114,13 @@ class VectorStore(Protocol):
         """Count the points of each of these versions exactly; one without any is left out."""
         ...
 
+    async def versions(self, index_id: UUID, *, tenant_id: str, limit: int) -> Mapping[UUID, int]:
+        """Return up to `limit` versions of a tenant that have points, each with their exact number.
+
+        Those with the most points first; none for no index.
+        """
+        ...
+
     async def ping(self) -> None:
         """Return when the store answers, else raise."""
         ...

@@ -106,6 +106,15 @@ class MemoryVectorStore:
         counts = Counter(UUID(point.payload["version_id"]) for point in points)
         return {version: counts[version] for version in version_ids if counts[version]}
 
+    async def versions(self, index_id: UUID, *, tenant_id: str, limit: int) -> Mapping[UUID, int]:
+        """Return up to `limit` versions of a tenant with the number of their points."""
+        counts = Counter(
+            UUID(point.payload["version_id"])
+            for point in self._points(index_id).values()
+            if point.payload["tenant_id"] == tenant_id
+        )
+        return dict(counts.most_common(limit))
+
     async def ping(self) -> None:
         """Return: memory always answers."""
 

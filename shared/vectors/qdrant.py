@@ -160,6 +160,22 @@ class QdrantVectorStore:
                 counts |= {UUID(str(hit.value)): hit.count for hit in answer.hits}
         return counts
 
+    async def versions(self, index_id: UUID, *, tenant_id: str, limit: int) -> Mapping[UUID, int]:
+        """Return up to `limit` versions of a tenant with the number of their points, exactly."""
+        try:
+            answer = await self._ask(
+                self._client.facet(
+                    _collection(index_id),
+                    "version_id",
+                    models.Filter(must=[_of_tenant(tenant_id)]),
+                    limit=limit,
+                    exact=True,
+                )
+            )
+        except IndexMissing:
+            return {}
+        return {UUID(str(hit.value)): hit.count for hit in answer.hits}
+
     async def ping(self) -> None:
         """Ask a small question, with the key, that costs the server nothing."""
         await self._ask(self._client.collection_exists("citewell_ping"))
@@ -265,14 +281,17 @@ def _requests(query: VectorQuery) -> dict[str, models.QueryRequest]:
 
 
 def _filter(query: VectorQuery) -> models.Filter:
-    tenant = models.FieldCondition(key="tenant_id", match=models.MatchValue(value=query.tenant_id))
-    wanted: list[models.Condition] = [tenant]
+    wanted: list[models.Condition] = [_of_tenant(query.tenant_id)]
     if query.filters:
         wanted.append(qdrant_condition(parse_filters(query.filters)))
     unwanted: list[models.Condition] = []
     if query.excluded_versions:
         unwanted.append(_of_versions(query.excluded_versions))
     return models.Filter(must=wanted, must_not=unwanted or None)
+
+
+def _of_tenant(tenant_id: str) -> models.FieldCondition:
+    return models.FieldCondition(key="tenant_id", match=models.MatchValue(value=tenant_id))
 
 
 def _of_versions(versions: Sequence[UUID]) -> models.FieldCondition:

@@ -1,5 +1,6 @@
 """`citewell demo`: from an empty folder to cited answers and one abstention, and nothing left."""
 
+import json
 import os
 import re
 import shutil
@@ -17,14 +18,14 @@ from citewell.samples import questions
 @pytest.fixture(scope="module")
 def told() -> Iterator[subprocess.CompletedProcess[str]]:
     """What the demonstration printed; its folder is kept until the tests have looked into it."""
-    command = [sys.executable, "-m", "citewell", "demo", "--keep"]
+    command = [sys.executable, "-m", "citewell", "demo", "--keep", "--json"]
     # Wide enough that no line is broken where a test looks.
     wide = {**os.environ, "COLUMNS": "300"}  # noqa: TID251
     told = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=300, env=wide
     )
     yield told
-    for folder in re.findall(r"--data (\S+)`", told.stdout):
+    for folder in re.findall(r"--data (\S+)`", told.stderr):
         shutil.rmtree(folder)
 
 
@@ -33,7 +34,7 @@ def test_it_ends_well(told: subprocess.CompletedProcess[str]) -> None:
 
 
 def test_each_answer_names_its_file_and_page(told: subprocess.CompletedProcess[str]) -> None:
-    parts = told.stdout.split("? ")
+    parts = told.stderr.split("? ")
     for asked in questions():
         (part,) = [part for part in parts if part.startswith(asked.question)]
         if asked.source is None:
@@ -43,8 +44,15 @@ def test_each_answer_names_its_file_and_page(told: subprocess.CompletedProcess[s
             assert str(asked.fact) in " ".join(part.split())
 
 
+def test_a_program_reads_the_answers(told: subprocess.CompletedProcess[str]) -> None:
+    body = json.loads(told.stdout)
+    assert body["failures"] == []
+    assert [one["question"] for one in body["questions"]] == [one.question for one in questions()]
+    assert all(one["right"] for one in body["questions"])
+
+
 def test_everything_is_stopped(told: subprocess.CompletedProcess[str]) -> None:
-    (folder,) = map(Path, re.findall(r"--data (\S+)`", told.stdout))
+    (folder,) = map(Path, re.findall(r"--data (\S+)`", told.stderr))
     assert not (folder / "ready.json").exists()
     assert _processes_of(folder) == []
 

@@ -71,6 +71,16 @@ async def listed(store: ListedBlobStore, age: timedelta) -> list[str]:
     return [key async for key in store.keys_before(datetime.now(UTC) - age)]
 
 
+async def test_bytes_are_there_between_their_write_and_their_deletion(
+    store: ListedBlobStore, key: str
+) -> None:
+    assert not await store.exists(key)
+    await store.write(key, stream(b"one"))
+    assert await store.exists(key)
+    await store.delete(key)
+    assert not await store.exists(key)
+
+
 @pytest.mark.parametrize(
     "parts",
     [

@@ -27,6 +27,7 @@ CALLS: dict[str, Callable[[QdrantVectorStore], Awaitable[object]]] = {
     "delete_versions": lambda store: store.delete_versions(INDEX, [uuid4()]),
     "count": lambda store: store.count(INDEX),
     "count_versions": lambda store: store.count_versions(INDEX, [INDEX]),
+    "versions": lambda store: store.versions(INDEX, tenant_id="t", limit=3),
     "ping": lambda store: store.ping(),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

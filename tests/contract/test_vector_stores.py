@@ -425,6 +425,16 @@ class TestVersions:
         assert await store.count_versions(index, [first, second, uuid4()]) == {first: 1, second: 2}
         assert await store.count_versions(index, []) == {}
 
+    async def test_a_tenants_versions_are_listed_with_their_points(
+        self, store: VectorStore, index: UUID
+    ) -> None:
+        few, many = uuid4(), uuid4()
+        theirs = point(tenant="rival")
+        await store.upsert(index, [theirs, *(point(version=v) for v in (few, many, many))])
+        assert await store.versions(index, tenant_id=TENANT, limit=9) == {few: 1, many: 2}
+        assert await store.versions(index, tenant_id=TENANT, limit=1) == {many: 2}
+        assert await store.versions(index, tenant_id="nobody", limit=9) == {}
+
     async def test_many_versions_are_counted_each(self, store: VectorStore, index: UUID) -> None:
         versions = [uuid4() for _ in range(COUNTED_AT_ONCE + 7)]
         await store.upsert(index, [point(version=version) for version in versions])
@@ -483,6 +493,7 @@ class TestIndexes:
     async def test_an_unknown_one_has_no_points(self, store: VectorStore) -> None:
         assert await store.count(uuid4()) == 0
         assert await store.count_versions(uuid4(), [uuid4()]) == {}
+        assert await store.versions(uuid4(), tenant_id=TENANT, limit=3) == {}
 
 
 async def test_a_store_that_is_there_answers_a_ping(store: VectorStore) -> None:

@@ -32,6 +32,7 @@ def test_an_empty_database_is_migrated_and_migrating_again_is_fine(
     for _ in range(2):
         told = run("migrate", "--database-url", url)
         assert (told.code, told.out) == (0, "The schema is the newest.\n")
+    assert json.loads(run("migrate", "--database-url", url, "--json").out) == {"schema": "newest"}
     with psycopg.connect(url) as connection:
         connection.execute("SELECT count(*) FROM jobs")
     with psycopg.connect(postgres_url, autocommit=True) as connection:

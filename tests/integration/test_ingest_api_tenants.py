@@ -19,6 +19,7 @@ OPEN = {"/healthz", "/readyz", "/metrics"}
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/documents/{document_id}": {"json": {"attributes": {"x": 1}}},
     "PUT /v1/collections/{name}": {"json": {"description": "mine"}},
+    "POST /v1/admin/doctor": {"json": {"fix": True}},
     "POST /v1/keys": {"json": {"scopes": ["query"]}},
     "POST /v1/documents": {"files": [("file", ("other.txt", b"other"))]},
 }

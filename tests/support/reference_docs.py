@@ -96,7 +96,8 @@ def cli() -> str:
             "Verbs speak HTTP to the server named by `--url` and `--key` (`CITEWELL_URL`,"
             " `CITEWELL_API_KEY`), else to the stack that `citewell up` runs from `./.citewell` or"
             " `~/.citewell`. Exit codes: 0 done, 1 done but something failed, 2 wrong usage,"
-            " 3 no server answers, 4 the server refuses, 130 interrupted.",
+            " 3 no server answers, 4 the server refuses, 130 interrupted or answered with no."
+            " `--json` prints one JSON document on standard output, all else on standard error.",
         )
     ]
     for name, verb in VERBS.items():

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from starlette.datastructures import UploadFile
 
 from shared.errors import (
     CitewellError,
+    DeadlineExceeded,
     FileCorrupt,
     FileEmpty,
     NotFound,
@@ -45,6 +47,9 @@ class Fault:
     cut: bool = False
 
 
+WELL: dict[str, Any] = {"well": True, "complete": True, "stuck": {"sweep_age_s": 1.2}}
+
+
 @dataclass(slots=True)
 class Wire:
     """What the server holds and what it has seen."""
@@ -65,6 +70,8 @@ class Wire:
     endless: bool = False
     down: frozenset[str] = frozenset()
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
+    diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
+    deleted: list[str] = field(default_factory=list)
 
     def last(self, path: str) -> dict[str, Any]:
         """Return the body of the newest request to a path."""
@@ -111,6 +118,22 @@ ANSWER: dict[str, Any] = {
     "usage": {},
     "timings": {},
 }
+# How a file's job fails, by how its name begins; `mute` leaves no problem.
+FAILURES: dict[str, CitewellError | None] = {
+    "bad": FileCorrupt("It is cut short."),
+    "late": DeadlineExceeded(),
+    "mute": None,
+}
+GONE = "018f0000-0000-7000-8000-00000000dead"
+MISSING_VERSION = 9
+SUMS: dict[str, Any] = {
+    "documents": 2,
+    "versions": 3,
+    "chunks": 40,
+    "stored_bytes": 3_400_000,
+    "jobs": {"succeeded": 2, "failed": 1},
+    "embedding": {"tokens": 900, "provider_calls": 4, "cached": 7},
+}
 DOCUMENT: dict[str, Any] = {"id": ID, "name": "manual.pdf", "collection": "default"}
 CHUNK: dict[str, Any] = {
     "id": ID,
@@ -147,9 +170,11 @@ def build(wire: Wire) -> FastAPI:
     _collections(app, wire)
     _uploads(app, wire)
     _jobs(app, wire)
-    _documents(app)
+    _documents(app, wire)
+    _document_bytes(app)
     _chunks(app)
     _query(app, wire)
+    _operating(app, wire)
     return app
 
 
@@ -192,6 +217,12 @@ def _uploads(app: FastAPI, wire: Wire) -> None:
         wire.batches[batch_id] = [entry for entry in entries if entry["job_id"]]
         return {"batch_id": batch_id, "jobs": entries}
 
+    @app.get("/v1/batches")
+    async def batches(cursor: str | None = None) -> dict[str, Any]:
+        start, ids = int(cursor or 0), list(wire.batches)[::-1]
+        rest = str(start + 2) if start + 2 < len(ids) else None
+        return {"items": [_batch(wire, id_) for id_ in ids[start : start + 2]], "next_cursor": rest}
+
     @app.get("/v1/batches/{batch_id}")
     async def batch(batch_id: str) -> dict[str, Any]:
         return _batch(wire, batch_id)
@@ -206,11 +237,15 @@ def _jobs(app: FastAPI, wire: Wire) -> None:
 
     @app.get("/v1/jobs")
     async def jobs(
-        batch: str | None = None, state: str | None = None, cursor: str | None = None
+        batch: str | None = None,
+        state: str | None = None,
+        code: str | None = None,
+        cursor: str | None = None,
     ) -> dict[str, Any]:
         wanted = [batch] if batch else list(wire.batches)
         found = [job for one in wanted for job in _jobs_of(wire, one)]
         found = [job for job in found if state in (None, job["state"])]
+        found = [job for job in found if code in (None, (job.get("problem") or {}).get("code"))]
         start = int(cursor or 0)
         rest = str(start + 2) if start + 2 < len(found) else None
         return {"items": found[start : start + 2], "next_cursor": rest}
@@ -220,18 +255,24 @@ def _jobs(app: FastAPI, wire: Wire) -> None:
         return _job_of(wire, job_id)
 
     @app.post("/v1/jobs/{job_id}/{verb}")
-    async def act(job_id: str, verb: str) -> dict[str, Any]:
+    async def act(job_id: str, verb: str, request: Request) -> dict[str, Any]:
+        body = await request.body()
+        sent = json.loads(body) if body else {}
+        wire.requests.append(("POST", f"/v1/jobs/{job_id}/{verb}", sent))
         state = {"cancel": "cancelled", "retry": "queued"}[verb]
         return {**_job_of(wire, job_id), "state": state, "problem": None}
 
 
-def _documents(app: FastAPI) -> None:
+def _documents(app: FastAPI, wire: Wire) -> None:
     @app.get("/v1/documents")
-    async def listed() -> dict[str, Any]:
-        return {"items": [DOCUMENT], "next_cursor": None}
+    async def listed(request: Request) -> dict[str, Any]:
+        wire.requests.append(("GET", "/v1/documents", dict(request.query_params)))
+        return {"items": [DOCUMENT], "next_cursor": "next"}
 
     @app.get("/v1/documents/{document_id}")
     async def one(document_id: str) -> dict[str, Any]:
+        if document_id == GONE:
+            raise NotFound(f"There is no document {document_id}.")
         return DOCUMENT
 
     @app.patch("/v1/documents/{document_id}")
@@ -240,15 +281,33 @@ def _documents(app: FastAPI) -> None:
 
     @app.delete("/v1/documents/{document_id}", status_code=204)
     async def delete(document_id: str) -> None:
-        return None
+        wire.deleted.append(document_id)
 
+
+def _document_bytes(app: FastAPI) -> None:
     @app.get("/v1/documents/{document_id}/versions")
     async def versions(document_id: str) -> dict[str, Any]:
         return {"items": [{"version": 1, "pages": 3}], "next_cursor": None}
 
     @app.get("/v1/documents/{document_id}/content")
-    async def content(document_id: str) -> Response:
+    async def content(document_id: str, version: int | None = None) -> Response:
+        if version == MISSING_VERSION:
+            raise NotFound("There is no such version.")
         return Response(b"%PDF" * 100_000)
+
+
+def _operating(app: FastAPI, wire: Wire) -> None:
+    @app.get("/v1/usage")
+    async def usage(request: Request) -> dict[str, Any]:
+        wire.requests.append(("GET", "/v1/usage", dict(request.query_params)))
+        return {"total": SUMS, "collections": [{"name": "default", **SUMS}]}
+
+    @app.post("/v1/admin/doctor")
+    async def doctor(body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("POST", "/v1/admin/doctor", body))
+        if "not_for" in wire.diagnosis:
+            raise wire.diagnosis["not_for"]
+        return wire.diagnosis
 
 
 def _chunks(app: FastAPI) -> None:
@@ -324,11 +383,15 @@ def _jobs_of(wire: Wire, batch_id: str) -> list[dict[str, Any]]:
 def _job(entry: dict[str, Any], batch_id: str, *, running: bool) -> dict[str, Any]:
     name = entry["filename"].rpartition("/")[2]
     job = {"id": entry["job_id"], "filename": entry["filename"], "batch_id": batch_id}
+    if name.startswith("parked"):
+        waiting = {"kind": "operator", "code": "quota_exceeded", "detail": "Nothing is left."}
+        return {**job, "state": "embedding", "waiting_for": waiting}
     if running:
         return {**job, "state": "parsing", "pages": {"done": 0, "total": 1}}
     job["pages"] = {"done": 1, "total": 1}
-    if name.startswith("bad"):
-        return {**job, "state": "failed", "problem": _as_json(FileCorrupt("It is cut short."))}
+    for prefix, error in FAILURES.items():
+        if name.startswith(prefix):
+            return {**job, "state": "failed", "problem": _as_json(error) if error else None}
     if name.startswith("odd"):
         warning = {"code": "page_without_text", "detail": "Nothing on it.", "page": 2}
         return {**job, "state": "succeeded_with_warnings", "warnings": [warning]}

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.ingest_worker.embedding.points import TextKey, point_of, shares, text_key
-from services.ingest_worker.failures import pause_s, waits_for
+from services.ingest_worker.failures import pause_s, waiting_after
 from services.ingest_worker.leases import LeaseLost, while_leased
 from shared.database.chunks import Chunks
 from shared.database.embed_queue import EmbedQueue, QueuedChunk
@@ -27,7 +27,7 @@ from shared.errors import (
     EmbeddingRejected,
 )
 from shared.identity import new_id
-from shared.models import Stage, WaitingFor
+from shared.models import Stage
 from shared.problems import problem_of
 from shared.settings import EmbeddingSettings, IngestSettings
 from shared.vectors.base import VectorStore
@@ -220,7 +220,7 @@ class Embedding:
         self._ready.clear()
         async with self._database.worker() as connection:
             jobs = list({chunk.job_id for chunk in batch})
-            await Jobs(connection).wait(jobs, WaitingFor(kind=waits_for(error)))
+            await Jobs(connection).wait(jobs, waiting_after(error))
         await self._release(claim, batch, delay_s=delay_s, counted=True)
 
     async def _release(

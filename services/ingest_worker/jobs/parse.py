@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from services.ingest_worker.failures import back_off_s, pause_s, waits_for
+from services.ingest_worker.failures import back_off_s, pause_s, waiting_after
 from services.ingest_worker.leases import LeaseLost, while_leased
 from services.ingest_worker.parsing.base import Source
 from services.ingest_worker.parsing.process import PackedPart, ParserProcess
@@ -30,7 +30,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.identity import new_id
-from shared.models import ParseOptions, Stage, WaitingFor
+from shared.models import ParseOptions, Stage
 from shared.problems import problem_of
 from shared.settings import IngestSettings
 
@@ -176,7 +176,7 @@ class ParseStep:
 
     async def _wait(self, part: ClaimedPart, error: CitewellError) -> None:
         async with self._database.worker() as connection:
-            await Jobs(connection).wait([part.job_id], WaitingFor(kind=waits_for(error)))
+            await Jobs(connection).wait([part.job_id], waiting_after(error))
         await self._release(part, delay_s=pause_s(error, attempts=part.parts_total))
 
     async def _fail(self, part: ClaimedPart, error: CitewellError) -> None:

@@ -6,15 +6,31 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.routers.dependencies import Context, Loader
-from services.ingest_worker.schemas import BatchResponse
+from services.ingest_worker.schemas import BatchResponse, Page
 from shared.database.batches import WINDOW_S, Batches, BatchRow
 from shared.database.jobs import Jobs
 from shared.database.retries import Retries
 from shared.errors import Conflict, NotFound
 from shared.models import TERMINAL, JobState
+from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], responses=documented(401, 403, 503))
+
+
+@router.get("", summary="List batches", responses=documented(422))
+async def list_batches(
+    context: Context, caller: Loader, cursor: Cursor = None, limit: Limit = 50
+) -> Page[BatchResponse]:
+    """List batches, newest first, each with its jobs counted by state."""
+    below = id_after(cursor)
+    async with context.database.tenant(caller.tenant_id) as connection:
+        rows = await Batches(connection).listed(below=below, limit=limit + 1)
+    shown, more = page(rows, limit)
+    return Page(
+        items=[_shown(row) for row in shown],
+        next_cursor=cursor_of(shown[-1].id) if more else None,
+    )
 
 
 @router.get("/{batch_id}", summary="Show a batch", responses=documented(404, 422))

@@ -137,5 +137,5 @@ def test_ctrl_c_says_how_to_see_the_batch_later(wire: Wire) -> None:
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     (batch_id,) = wire.batches
-    assert f"citewell jobs list --batch {batch_id}" in err
+    assert f"citewell batches show {batch_id} --wait" in err
     assert "Traceback" not in err

@@ -4,21 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from citewell.cli.app import VERBS
 from citewell.cli.output import seconds
-from tests.support.shell import Run
+from tests.support.shell import Run, ready_json
 from tests.support.wire import Fault, Wire, busy
-
-
-def ready_json(folder: Path, wire: Wire, **more: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = {"url": wire.url, "api_key": "cw_test", "log_dir": "/logs"}
-    content |= {"flower_url": "", "pids": {}, **more}
-    (folder / "ready.json").write_text(json.dumps(content))
 
 
 def test_help_lists_every_verb(run: Run) -> None:
@@ -59,15 +51,15 @@ class TestServer:
         assert told.out == ""
 
     def test_the_stack_of_the_working_folder_is_found(self, run: Run, wire: Wire) -> None:
-        ready_json(Path(".citewell"), wire)
+        ready_json(Path(".citewell"), wire.url)
         assert run("search", "x").code == 0
 
     def test_the_stack_of_the_home_folder_is_found(self, run: Run, wire: Wire) -> None:
-        ready_json(Path.home() / ".citewell", wire)
+        ready_json(Path.home() / ".citewell", wire.url)
         assert run("search", "x").code == 0
 
     def test_its_key_is_used_for_its_own_address_only(self, run: Run, wire: Wire) -> None:
-        ready_json(Path(".citewell"), wire)
+        ready_json(Path(".citewell"), wire.url)
         assert run("search", "x", "--url", wire.url).code == 0
         other = wire.url.replace("127.0.0.1", "localhost")
         assert run("search", "x", "--url", other).code == 4
@@ -178,46 +170,6 @@ class TestJobs:
         )
         told = served("jobs", "show", listed["items"][0]["id"])
         assert "page_without_text (page 2): Nothing on it." in told.out
-
-
-class TestDoctor:
-    def test_all_well_is_code_0(self, served: Run) -> None:
-        told = served("doctor")
-        assert told.code == 0
-        assert "query: qdrant" in told.out
-
-    def test_a_part_that_is_down_is_named(self, served: Run, wire: Wire) -> None:
-        wire.down = frozenset({"redis"})
-        told = served("doctor")
-        assert told.code == 1
-        assert "degraded" in told.out
-        assert "works without it, with less" in told.out
-
-    def test_a_wrong_key_is_a_finding(self, served: Run) -> None:
-        told = served("doctor", "--key", "wrong", "--json")
-        assert told.code == 1
-        parts = {one["part"]: one["state"] for one in json.loads(told.out)["findings"]}
-        assert parts["key"] == "unauthenticated"
-
-    @pytest.mark.usefixtures("socket_enabled")
-    def test_an_absent_server_is_code_3(self, run: Run) -> None:
-        assert run("doctor", "--url", "http://127.0.0.1:1").code == 3
-
-    def test_dead_processes_of_the_stack_are_named_with_their_log(
-        self, run: Run, wire: Wire
-    ) -> None:
-        dead = subprocess.Popen([sys.executable, "-c", ""])
-        dead.wait()
-        ready_json(Path(".citewell"), wire, pids={"parse": dead.pid, "embed": 1})
-        told = run("doctor")
-        assert told.code == 1
-        assert "/logs/parse.log" in told.out
-        assert "process embed" in told.out
-
-    def test_a_stack_in_another_folder_can_be_named(self, run: Run, wire: Wire) -> None:
-        ready_json(Path("elsewhere"), wire, pids={"embed": 1})
-        assert "process embed" in run("doctor", "--data", "elsewhere").out
-        assert run("doctor", "--data", "nowhere").code == 3
 
 
 @pytest.mark.parametrize(

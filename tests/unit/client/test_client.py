@@ -1,6 +1,7 @@
 """Both clients against a real server: what is sent, what comes back, what is raised."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_search_returns_typed_hits_and_ignores_fields_it_does_not_know(
         "filters": {"year": {"gte": 2020}},
         "rerank": False,
     }
+
+
+def test_batches_usage_and_the_doctor_are_typed(wire: Wire, client: Client) -> None:
+    client.upload([File("a.txt", b"x")])
+    [batch] = client.batches(limit=5).items
+    assert batch.total == 1
+    usage = client.usage(since=datetime(2026, 1, 2, tzinfo=UTC))
+    assert (usage.total.embedding.tokens, usage.collections[0].name) == (900, "default")
+    assert wire.last("/v1/usage")["since"].startswith("2026-01-02")
+    assert client.doctor(fix=True, budget_s=5).well
+    assert wire.last("/v1/admin/doctor") == {"fix": True, "budget_s": 5}
 
 
 def test_an_answer_carries_its_sources_and_citations(client: Client) -> None:

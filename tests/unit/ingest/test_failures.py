@@ -7,6 +7,7 @@ from services.ingest_worker.failures import (
     OPERATOR_PAUSE_S,
     back_off_s,
     pause_s,
+    waiting_after,
     waits_for,
 )
 from shared.errors import (
@@ -49,3 +50,12 @@ def test_what_needs_a_person_is_asked_about_now_and_then() -> None:
 )
 def test_work_waits_for_the_one_who_can_act(error: CitewellError, kind: str) -> None:
     assert waits_for(error) == kind
+
+
+def test_whoever_waits_says_after_which_problem() -> None:
+    waiting = waiting_after(QuotaExceeded("Nothing is left."))
+    assert (waiting.kind, waiting.code, waiting.detail) == (
+        "operator",
+        "quota_exceeded",
+        "Nothing is left.",
+    )

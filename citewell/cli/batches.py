@@ -1,0 +1,170 @@
+"""`citewell batches`: one upload at a glance, what failed in it and what to do."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from citewell.cli.acting import tell_batch
+from citewell.cli.connection import FOLLOWING, connect
+from citewell.cli.failures import ExitCode, complain, told
+from citewell.cli.options import AsJson, Cursor, Key, Limit, Url
+from citewell.cli.output import print_json, seconds, stderr, stdout, table
+from citewell.cli.wording import counted, tell_more
+from citewell.client import Batch, Client, Job
+from shared.models import JobState, Problem
+
+_FIRST_S, _LONGEST_S, _LONGER = 0.25, 2.0, 1.5
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="See, retry and cancel whole uploads."
+)
+
+BatchId = Annotated[str, typer.Argument(help="Id of a batch.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The jobs of a batch that failed in one way; `next` is the command to try."""
+
+    code: str
+    jobs: int
+    who: str
+    hint: str
+    next: str
+
+
+@app.command("list")
+@told
+def list_batches(
+    *,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """List batches, newest first, with their jobs counted."""
+    with connect(url, key) as client:
+        page = client.batches(cursor=cursor, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    rows = [_row(batch) for batch in page.items]
+    headings = ["batch", "collection", "made", "ended", "failed", "left"]
+    stdout().print(table(headings, rows))
+    tell_more(page.next_cursor)
+
+
+@app.command()
+@told
+def show(
+    batch_id: BatchId,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--wait", "--follow", help="Return when every job has ended.")
+    ] = False,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Count a batch's jobs, and say what failed and what to do about it.
+
+    With --wait the exit code is 1 when a job failed.
+    """
+    with connect(url, key) as client:
+        batch = client.batch(batch_id)
+    with connect(url, key, FOLLOWING) as client:
+        if follow:
+            batch = _followed(client, batch)
+        failed = batch.counts.get(JobState.FAILED, 0)
+        jobs = client.all_jobs(state=JobState.FAILED, batch=batch_id) if failed else []
+    failures = _by_code(batch, jobs)
+    if as_json:
+        print_json({"batch": batch, "failures": failures})
+    else:
+        _print(batch, failures)
+    raise typer.Exit(ExitCode.SOMETHING_FAILED if follow and failed else ExitCode.DONE)
+
+
+@app.command()
+@told
+def retry(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Open every job of a batch again that failed or was cancelled."""
+    with connect(url, key) as client:
+        tell_batch(client.retry_batch(batch_id), as_json=as_json)
+
+
+@app.command()
+@told
+def cancel(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Cancel every job of a batch that has not ended."""
+    with connect(url, key) as client:
+        tell_batch(client.cancel_batch(batch_id), as_json=as_json)
+
+
+def _followed(client: Client, batch: Batch) -> Batch:
+    """Look at a batch again and again, each time a little later, until it has ended."""
+    pause_s = _FIRST_S
+    try:
+        with _bar() as bar:
+            line = bar.add_task("", total=batch.total, completed=batch.done, left="-")
+            while not batch.ended:
+                time.sleep(pause_s)
+                pause_s = min(_LONGEST_S, pause_s * _LONGER)
+                batch = client.batch(batch.id)
+                left = seconds(batch.eta_s)
+                bar.update(line, total=batch.total, completed=batch.done, left=left)
+    except KeyboardInterrupt:
+        again = f"citewell batches show {batch.id} --wait"
+        complain("Stopped watching; the server goes on.", again)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    return batch
+
+
+def _bar() -> Progress:
+    return Progress(
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} jobs"),
+        TextColumn("{task.fields[left]} left"),
+        console=stderr(),
+    )
+
+
+def _by_code(batch: Batch, jobs: Iterable[Job]) -> list[Failure]:
+    grouped: dict[str, list[Problem]] = {}
+    for job in jobs:
+        if job.problem:
+            grouped.setdefault(job.problem.code, []).append(job.problem)
+    return [_failure(batch, problems) for _, problems in sorted(grouped.items())]
+
+
+def _failure(batch: Batch, problems: Sequence[Problem]) -> Failure:
+    first = problems[0]
+    helps = first.retryable or first.who != "user"
+    verb = "retry --failed" if helps else "jobs list"
+    command = f"citewell {verb} --batch {batch.id} --code {first.code}"
+    return Failure(first.code, len(problems), first.who, first.hint, command)
+
+
+def _row(batch: Batch) -> tuple[object, ...]:
+    made = f"{batch.created_at:%Y-%m-%d %H:%M}" if batch.created_at else ""
+    failed = batch.counts.get(JobState.FAILED, 0)
+    ended = f"{batch.done}/{batch.total}"
+    left = "" if batch.ended else seconds(batch.eta_s)
+    return batch.id, batch.collection, made, ended, failed or "", left
+
+
+def _print(batch: Batch, failures: list[Failure]) -> None:
+    stdout().print(counted(batch))
+    if failures:
+        rows = [(one.code, one.jobs, one.who, one.hint) for one in failures]
+        stdout().print()
+        stdout().print(table(["failed", "jobs", "who acts", "what to do"], rows))
+    for one in failures:
+        stderr().print(f"Next: {one.next}", soft_wrap=True)
+    if not batch.ended:
+        stderr().print(f"Next: citewell batches show {batch.id} --wait", soft_wrap=True)
