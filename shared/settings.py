@@ -30,7 +30,8 @@ SECRETS_DIR = "CITEWELL_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = "/run/secrets"
 
 
-def _group(name: str) -> SettingsConfigDict:
+def group_config(name: str) -> SettingsConfigDict:
+    """Return how a group is read whose variables begin with `CITEWELL_` and this name."""
     return SettingsConfigDict(
         env_prefix=f"CITEWELL_{name}_",
         # Compose hands on a variable that nobody set as an empty one.
@@ -54,16 +55,30 @@ class SettingsGroup(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Look for files where the environment says, if there is such a folder."""
-        folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
-        if not folder.is_dir():
+        folder = secrets_folder()
+        if folder is None:
             return init_settings, env_settings
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the environment variable of a field."""
+        alias = cls.model_fields[field].validation_alias
+        return (
+            alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{field.upper()}"
+        )
+
+
+def secrets_folder() -> Path | None:
+    """Return the folder of secret files, None where there is none."""
+    folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
+    return folder if folder.is_dir() else None
 
 
 class DatabaseSettings(SettingsGroup):
     """Postgres, the database of truth."""
 
-    model_config = _group("DATABASE")
+    model_config = group_config("DATABASE")
 
     url: str = Field(
         description="Postgres URL for the services; may lead through a transaction pooler."
@@ -98,7 +113,7 @@ class DatabaseSettings(SettingsGroup):
 class RedisSettings(SettingsGroup):
     """Redis or Valkey: Celery's transport, nothing else."""
 
-    model_config = _group("REDIS")
+    model_config = group_config("REDIS")
 
     url: str = Field(
         default="redis://127.0.0.1:6379/0", description="Broker URL; `rediss://` for TLS."
@@ -113,7 +128,7 @@ class RedisSettings(SettingsGroup):
 class QdrantSettings(SettingsGroup):
     """Qdrant, the vector store."""
 
-    model_config = _group("QDRANT")
+    model_config = group_config("QDRANT")
 
     url: str = Field(default="http://127.0.0.1:6333", description="Qdrant's REST URL.")
     api_key: SecretStr | None = Field(
@@ -125,7 +140,7 @@ class QdrantSettings(SettingsGroup):
 class BlobSettings(SettingsGroup):
     """Where uploaded bytes are kept."""
 
-    model_config = _group("BLOBS")
+    model_config = group_config("BLOBS")
 
     url: str = Field(
         default="",
@@ -144,7 +159,7 @@ class BlobSettings(SettingsGroup):
 class AuthSettings(SettingsGroup):
     """Who may come in. Without a secret nothing starts."""
 
-    model_config = _group("AUTH")
+    model_config = group_config("AUTH")
 
     secret: SecretStr = Field(
         min_length=32,
@@ -166,7 +181,7 @@ class AuthSettings(SettingsGroup):
 class OpenAISettings(SettingsGroup):
     """OpenAI, or any server that speaks its API."""
 
-    model_config = _group("OPENAI")
+    model_config = group_config("OPENAI")
 
     api_key: SecretStr | None = Field(
         default=None,
@@ -180,7 +195,7 @@ class OpenAISettings(SettingsGroup):
 class AnthropicSettings(SettingsGroup):
     """Anthropic, which writes answers but embeds nothing."""
 
-    model_config = _group("ANTHROPIC")
+    model_config = group_config("ANTHROPIC")
 
     api_key: SecretStr | None = Field(
         default=None, description="API key; with it Anthropic's models write answers."
@@ -205,7 +220,7 @@ class AnthropicSettings(SettingsGroup):
 class EmbeddingSettings(SettingsGroup):
     """How texts become vectors."""
 
-    model_config = _group("EMBEDDING")
+    model_config = group_config("EMBEDDING")
 
     space: str = Field(
         default="",
@@ -230,7 +245,7 @@ class EmbeddingSettings(SettingsGroup):
 class IngestSettings(SettingsGroup):
     """The upload door, the dispatcher and the workers."""
 
-    model_config = _group("INGEST")
+    model_config = group_config("INGEST")
 
     max_file_bytes: int = Field(default=200 * MIB, ge=1, description="Largest file accepted.")
     max_request_bytes: int = Field(
@@ -286,7 +301,7 @@ class IngestSettings(SettingsGroup):
 class QuerySettings(SettingsGroup):
     """Search and answers."""
 
-    model_config = _group("QUERY")
+    model_config = group_config("QUERY")
 
     depth: int = Field(
         default=100, ge=10, description="Candidates fetched from each of dense and sparse."
@@ -319,7 +334,7 @@ class QuerySettings(SettingsGroup):
 class TelemetrySettings(SettingsGroup):
     """Logs and metrics."""
 
-    model_config = _group("LOG")
+    model_config = group_config("LOG")
 
     level: str = Field(default="INFO", description="Least level logged.")
     json_lines: bool = Field(default=True, description="JSON lines; false for people.")

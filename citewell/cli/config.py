@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
+from pydantic_settings import EnvSettingsSource, SecretsSettingsSource, SettingsError
 
 from citewell.cli.failures import ExitCode, complain
 from citewell.cli.options import AsJson
@@ -17,11 +17,17 @@ from citewell.embedded.settings import EmbeddedSettings
 from shared.blobs.build import build_blob_store
 from shared.embeddings.spaces import default_space
 from shared.errors import CitewellError
-from shared.settings import Settings, read_settings
+from shared.settings import (
+    SECRETS_DIR,
+    Settings,
+    SettingsGroup,
+    read_settings,
+    secrets_folder,
+)
 
 _PREFIX = "CITEWELL_"
 # Read by the command line, by the demo's and by tests' own rules; no service's setting.
-_OTHERS = ("CITEWELL_URL", "CITEWELL_API_KEY", "CITEWELL_STACK", "CITEWELL_TEST_")
+_OTHERS = (SECRETS_DIR, "CITEWELL_URL", "CITEWELL_API_KEY", "CITEWELL_STACK", "CITEWELL_TEST_")
 _MASK = "********"
 
 app = typer.Typer(add_completion=False)
@@ -58,38 +64,46 @@ def config(*, as_json: AsJson = False) -> None:
     raise typer.Exit(ExitCode.WRONG_USAGE if wrong else ExitCode.DONE)
 
 
-def _groups() -> list[type[BaseSettings]]:
+def _groups() -> list[type[SettingsGroup]]:
     kinds = [field.annotation for field in Settings.model_fields.values()]
-    groups = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseSettings)]
+    groups = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, SettingsGroup)]
     return [*groups, EmbeddedSettings]
 
 
-def of_group(group: type[BaseSettings]) -> Iterator[Shown]:
+def of_group(group: type[SettingsGroup]) -> Iterator[Shown]:
     """Read one group as it would be read, and tell of each of its settings."""
-    prefix = group.model_config["env_prefix"]
     given, built, wrong = _read(group)
     for name, field in group.model_fields.items():
-        default = "" if field.is_required() else field.default
-        value = getattr(built, name) if built else given.get(name, default)
-        source = "environment" if name in given else "default"
-        said = wrong.pop(name, "")
-        yield Shown(f"{prefix}{name.upper()}", _masked(value, field), source, said)
+        key = name if field.validation_alias is None else group.variable(name)
+        source, raw = given.get(key, ("default", "" if field.is_required() else field.default))
+        value = getattr(built, name) if built else raw
+        said = wrong.pop(key, "")
+        yield Shown(group.variable(name), _masked(value, field), source, said)
     for said in wrong.values():
-        yield Shown(f"{prefix}*", "", "environment", said)
+        yield Shown(f"{group.model_config['env_prefix']}*", "", "environment", said)
 
 
 def _read(
-    group: type[BaseSettings],
-) -> tuple[Mapping[str, Any], BaseSettings | None, dict[str, str]]:
-    """Return what the environment gives, the group if it can be made, else what is wrong."""
-    given: Mapping[str, Any] = {}
+    group: type[SettingsGroup],
+) -> tuple[Mapping[str, tuple[str, Any]], SettingsGroup | None, dict[str, str]]:
+    """Return what is given and by whom, the group if it can be made, else what is wrong."""
+    given: dict[str, tuple[str, Any]] = {}
     try:
-        given = EnvSettingsSource(group)()
+        for source, values in _sources(group):
+            given |= {name: (source, value) for name, value in values.items()}
         return given, group(), {}
     except ValidationError as error:
         return given, None, {_field(item["loc"]): item["msg"] for item in error.errors()}
     except SettingsError as error:
         return given, None, {"": str(error)}
+
+
+def _sources(group: type[SettingsGroup]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what each source gives, the one that wins last."""
+    folder = secrets_folder()
+    if folder is not None:
+        yield f"file in {folder}", SecretsSettingsSource(group, folder)()
+    yield "environment", EnvSettingsSource(group)()
 
 
 def _field(place: tuple[int | str, ...]) -> str:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import SettingsGroup, group_config
 
 
-class EmbeddedSettings(BaseSettings):
+class EmbeddedSettings(SettingsGroup):
     """Which binaries the embedded stack runs, and as whom."""
 
-    model_config = SettingsConfigDict(env_prefix="CITEWELL_EMBEDDED_", extra="ignore", frozen=True)
+    model_config = group_config("EMBEDDED")
 
     postgres_bin: Path | None = Field(
         default=None,

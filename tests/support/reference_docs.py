@@ -14,13 +14,12 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
 
 from citewell.cli.app import VERBS
 from citewell.embedded.settings import EmbeddedSettings
 from shared.errors import CitewellError
 from shared.problems import STATUS
-from shared.settings import Settings
+from shared.settings import Settings, SettingsGroup
 from tests.support.reference_http import APPS, INTRODUCTION, http_parts
 from tests.support.tables import table
 
@@ -44,11 +43,10 @@ def configuration() -> str:
     ]
     for group in [*groups, EmbeddedSettings]:
         assert isinstance(group, type)
-        assert issubclass(group, BaseSettings)
-        prefix = group.model_config["env_prefix"]
+        assert issubclass(group, SettingsGroup)
         rows = [
             (
-                f"`{field.validation_alias or prefix + name.upper()}`",
+                f"`{group.variable(name)}`",
                 _default(field),
                 field.description or "",
             )

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import pytest
 import typer
-from pydantic import model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, model_validator
 
 from citewell.cli.app import VERBS
 from citewell.cli.config import of_group
+from shared.settings import SettingsGroup, group_config
 from tests.support.shell import Run
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105
@@ -93,6 +93,18 @@ class TestConfig:
         assert told.code == 2
         assert (name if "SPACE" not in name else value) in told.err
 
+    def test_a_secret_file_is_told_as_where_a_setting_comes_from(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "citewell_bootstrap_key").write_text("k" * 32)
+        (tmp_path / "citewell_auth_secret").write_text("short")
+        told = run("config", "--json", env=GOOD | {"CITEWELL_SECRETS_DIR": str(tmp_path)})
+        assert told.code == 0
+        shown = {one["name"]: one for one in json.loads(told.out)["settings"]}
+        assert shown["CITEWELL_BOOTSTRAP_KEY"]["source"] == f"file in {tmp_path}"
+        assert "k" * 32 not in told.out
+        assert shown["CITEWELL_AUTH_SECRET"]["source"] == "environment"
+
     def test_a_misspelt_name_is_remarked(self, run: Run) -> None:
         told = run("config", env=GOOD | {"CITEWELL_QDRNT_URL": "x", "CITEWELL_URL": "http://x"})
         assert told.code == 0
@@ -104,12 +116,12 @@ class TestConfig:
         assert "pass" not in told.out
 
 
-class Lopsided(BaseSettings):
+class Lopsided(SettingsGroup):
     """A group with a rule of its own, and a list that may be no JSON."""
 
-    model_config = SettingsConfigDict(env_prefix="CITEWELL_LOPSIDED_")
+    model_config = group_config("LOPSIDED")
 
-    names: list[str] = []
+    names: list[str] = Field(default_factory=list)
     low: int = 1
     high: int = 2
 
