@@ -8,7 +8,17 @@ from citewell.cli.failures import told
 from citewell.cli.options import AsJson, DatabaseUrl
 from citewell.cli.output import print_json, stdout
 from shared.database.migrate import migrate as upgrade
-from shared.errors import DatabaseUnavailable
+from shared.errors import CitewellError, ConfigurationInvalid, DatabaseUnavailable
+
+# What libpq says of a URL that no waiting cures; it has no error codes for these.
+WRONG_URL = (
+    "authentication failed",
+    "does not exist",
+    "could not translate",
+    "failed to resolve",
+    "certificate",
+    "no pg_hba.conf entry",
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -29,5 +39,13 @@ def upgraded(database_url: str) -> None:
     try:
         upgrade(database_url)
     except SQLAlchemyError as error:
-        first = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise DatabaseUnavailable(f"Postgres refuses: {first}") from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: SQLAlchemyError) -> CitewellError:
+    """Say what Postgres said; only where nobody answered may waiting help."""
+    cause = getattr(error, "orig", None) or error
+    said = f"Postgres refuses: {str(cause).strip().splitlines()[0]}"
+    state = getattr(cause, "sqlstate", None)
+    wrong = state or any(word in said for word in WRONG_URL)
+    return ConfigurationInvalid(said) if wrong else DatabaseUnavailable(said)

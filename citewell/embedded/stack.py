@@ -19,6 +19,7 @@ from rich.markup import escape
 from citewell.embedded.data_folder import DataFolder, Ready
 from citewell.embedded.leftovers import wait_for_end, with_environment
 from citewell.embedded.migration import MigrationFailed, prepared_migration
+from citewell.embedded.outside import ask_outside
 from citewell.embedded.parts import LOOPBACK, Part, free_port
 from citewell.embedded.probes import address_of
 from citewell.embedded.servers import Ports, ServerParts
@@ -110,6 +111,7 @@ class _Stack:
             self._up = False
             self._folder.remove_ready()
             await self._supervisor.stop()
+            self._console.print(f"Stopped. The data are in {escape(str(self._folder.path))}.")
 
     async def _start_unless_stopped(self, door: socket.socket) -> None:
         starting = asyncio.create_task(self._start(door))
@@ -123,6 +125,8 @@ class _Stack:
 
     async def _start(self, door: socket.socket) -> None:
         logs = self._folder.sub("logs")
+        for name, place in (await ask_outside(self._inherited)).items():
+            self._console.print(f"  not started here: {name} names {escape(place)}")
         servers = ServerParts(self._folder, self._secrets, self._inherited)
         async with prepared_migration(self._folder.path, logs, self._inherited) as migration:
             where = await asyncio.to_thread(servers.build, self._options.server_ports)

@@ -17,6 +17,7 @@ from kombu.transport.virtual import Channel
 
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.messages import Message
+from shared.errors import Unavailable
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -42,9 +43,17 @@ class CeleryPublisher:
             self._waiting.put(messages)
 
     def ping(self) -> None:
-        """Return when the broker answers, else raise one of kombu's errors; blocks meanwhile."""
-        with self._app.connection_for_write() as connection:
-            connection.connect()
+        """Return when the broker answers; blocks meanwhile.
+
+        Raises:
+            Unavailable: it does not; the detail says why, in words that may be shown to anyone.
+        """
+        try:
+            with self._app.connection_for_write() as connection:
+                # kombu's own `connect` sleeps two seconds before it says that it failed.
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        except BROKER_ERRORS as error:
+            raise Unavailable(_told(error)) from error
 
     def close(self) -> None:
         """Let the thread send what it has and stop it."""
@@ -78,6 +87,15 @@ def build_publisher(settings: Settings) -> CeleryPublisher:
     sender = Celery("citewell-sender")
     sender.conf.update(celery_settings(settings), imports=())
     return CeleryPublisher(sender)
+
+
+def _told(error: Exception) -> str:
+    said = str(error).upper()
+    if "CERTIFICATE" in said or "SSL" in said:
+        return "TLS to Redis fails: look at its certificate and the URL's `ssl_` options."
+    if "AUTH" in said or "WRONGPASS" in said or "PASSWORD" in said:
+        return "Redis refuses the user or the password in its URL."
+    return "Redis does not answer."
 
 
 def _waiting(producer: Producer, name: str) -> int:

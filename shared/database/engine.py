@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.errors import DatabaseUnavailable
+from shared.errors import ConfigurationInvalid, DatabaseUnavailable
 from shared.settings import DatabaseSettings
 
 APP_ROLE = "citewell_app"
@@ -124,9 +124,17 @@ async def _give_back(beginning: asyncio.Future[AsyncConnection]) -> None:
 
 
 def async_url(url: str) -> str:
-    """Name the driver in a Postgres URL: `postgres://…` becomes `postgresql+psycopg://…`."""
+    """Name the driver in a Postgres URL: `postgres://…` becomes `postgresql+psycopg://…`.
+
+    Raises:
+        ConfigurationInvalid: it is the URL of something else, or none.
+    """
     scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else url
+    if not rest or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        raise ConfigurationInvalid(
+            f"`{scheme}` begins no Postgres URL: postgresql://user@host/name"
+        )
+    return f"postgresql+psycopg://{rest}"
 
 
 def build_database(settings: DatabaseSettings) -> Database:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import psycopg
 import pytest
@@ -94,3 +95,25 @@ async def _in_thread(run: Run, *arguments: str) -> str:
     told = await asyncio.to_thread(run, *arguments)
     assert told.code == 0, told.err
     return told.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("test-login", "wrong"), "password authentication failed"),
+        (("/citewell$", "/nowhere"), "does not exist"),
+        (("127.0.0.1", "no-such-host.invalid"), "Postgres refuses"),
+    ],
+)
+def test_what_no_waiting_cures_is_wrong_configuration(
+    run: Run, postgres_url: str, change: tuple[str, str], said: str
+) -> None:
+    told = run("migrate", "--database-url", re.sub(*change, postgres_url))
+    assert told.code == 2
+    assert said in told.err
+
+
+def test_another_database_s_url_is_wrong_usage(run: Run) -> None:
+    told = run("migrate", "--database-url", "mysql://me@127.0.0.1/x")
+    assert told.code == 2
+    assert "begins no Postgres URL" in told.err

@@ -44,7 +44,7 @@ def documents(draw: st.DrawFn) -> list[Element]:
 
 def words_of(text: str) -> list[str]:
     """Cut at white space, and where a script without spaces ends a sentence."""
-    return re.sub(r"([。！？])", r"\1 ", text).split()
+    return re.sub(r"([。\uff01\uff1f])", r"\1 ", text).split()
 
 
 SIZES = st.sampled_from((16, 40, 200, 510, 1000)).map(ChunkSizes.of)
