@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from citewell.cli.connection import FOLLOWING, PATIENCE, find_server, running_stack
 from citewell.cli.failures import ExitCode, complain, told
 from citewell.cli.options import AsJson, CollectionName, Key, Url
 from citewell.cli.output import print_json, seconds, stderr, stdout, table
+from citewell.cli.progress import LoadProgress
 from citewell.client import AsyncClient, ClientError
 from citewell.client.models import OnDuplicate
 from citewell.loading.files import Found, find_files
@@ -64,36 +64,9 @@ async def _load(server: tuple[str, str], found: Found, options: LoadOptions, tal
     url, key = server
     async with AsyncClient(url, key=key, patience=PATIENCE) as client:
         await client.collections()
-    with _bar() as bar:
-        line = bar.add_task("", total=tally.total, **_figures(tally))
-
-        def progress(now: Tally) -> None:
-            bar.update(line, total=now.total, completed=now.done, **_figures(now))
-
+    with LoadProgress(tally, stderr()) as progress:
         async with AsyncClient(url, key=key, patience=FOLLOWING) as client:
             await Loader(client, options, tally=tally, progress=progress).run(found.files)
-
-
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} files"),
-        TextColumn("{task.fields[pages]} pages"),
-        TextColumn("{task.fields[chunks]} chunks"),
-        TextColumn("{task.fields[rate]:.1f} files/s"),
-        TextColumn("{task.fields[left]} left"),
-        console=stderr(),
-    )
-
-
-def _figures(tally: Tally) -> dict[str, Any]:
-    return {
-        "pages": tally.pages,
-        "chunks": tally.chunks,
-        "rate": tally.rate,
-        "left": seconds(tally.eta_s),
-    }
 
 
 def _tell_interrupted(tally: Tally) -> None:
