@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 from typing_extensions import override
 
@@ -49,9 +51,26 @@ def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.usefixtures("servers_elsewhere")
-def test_a_database_that_cannot_be_migrated_is_told_of(
+def test_a_store_elsewhere_that_does_not_answer_is_told_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run(StackOptions(tmp_path, port=0)) == 1
+    assert "_URL (127.0.0.1:1): " in capsys.readouterr().err
+    assert not (tmp_path / "postgres").exists()
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_a_database_that_cannot_be_migrated_is_told_of(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    there = urlsplit(postgres_url)
+    place = f"{there.hostname}:{there.port}"
+    monkeypatch.setenv("CITEWELL_DATABASE_URL", f"postgresql://guest:guest@{place}/citewell")
     assert run(StackOptions(tmp_path, port=0)) == 1
     said = capsys.readouterr().err
     assert "migration failed, see" in said
