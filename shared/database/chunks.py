@@ -18,13 +18,15 @@ SLICE = 500
 CLEAR = text("DELETE FROM chunks WHERE version_id = :version_id")
 INDEXES = text("SELECT id, space, ready FROM indexes WHERE collection_id = :collection_id")
 READY = text("UPDATE indexes SET ready = true WHERE id = :id AND NOT ready")
-# A chunk whose queue row is gone has its point in the store; of equal texts any will do.
-TWINS = text("""
+# A chunk whose queue row is gone has had its point written to the store.
+WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
+# Of equal texts any will do.
+TWINS = text(f"""
 SELECT DISTINCT ON (c.text_sha256) c.text_sha256, c.index_id, c.id
 FROM chunks c JOIN indexes i ON i.id = c.index_id
 WHERE c.tenant_id = :tenant_id AND i.space = :space AND c.text_sha256 = ANY(:hashes)
-  AND NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)
-""")
+  AND {WRITTEN}
+""")  # noqa: S608 - constants of this module only
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""Which points the vector store should hold, and queueing those that it does not.
-
-A chunk whose queue row is gone has had its point written, once.
-"""
+"""Which points the vector store should hold, and queueing those that it does not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
+from shared.database.chunks import WRITTEN
+
 # What queries may see, and what is on its way there.
 VERSIONS = """
 SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
@@ -85,7 +83,7 @@ class PointLedger:
     async def queue(self, version_id: UUID, chunk_ids: Sequence[UUID]) -> int:
         """Queue chunks of a version to be embedded anew; return how many.
 
-        None when its document was deleted meanwhile.
+        That is 0 when its document was deleted meanwhile.
         """
         locked = await self._connection.execute(LOCK_DOCUMENT, {"version_id": version_id})
         if locked.first() is None:
