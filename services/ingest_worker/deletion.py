@@ -7,6 +7,7 @@ counted to zero, then rows, then bytes. Every step may be repeated and resumed a
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,8 @@ COLLECTIONS_A_ROUND = 10
 # An upload is over long before this; a blob without a row after it was left by a dead process.
 ORPHAN_AGE = timedelta(hours=24)
 KEYS_AT_ONCE = 500
+
+Item = TypeVar("Item")
 
 
 async def delete_documents(
@@ -106,7 +109,7 @@ class _Burial:
         for tombstone in due:
             by_index[tombstone.index_id].append(tombstone)
         for index_id, tombstones in by_index.items():
-            for some in _slices(tombstones, VERSIONS_A_CALL):
+            for some in slices(tombstones, VERSIONS_A_CALL):
                 await self._bury(index_id, some)
 
     async def bury_collections(self, *, grace_s: float) -> None:
@@ -125,7 +128,7 @@ class _Burial:
         await self._vectors.delete_versions(index_id, [t.version_id for t in tombstones])
         over = [tombstone for tombstone in tombstones if tombstone.over]
         empty = await self._without_points(index_id, over)
-        for some in _slices(empty, DOCUMENTS_AT_ONCE):
+        for some in slices(empty, DOCUMENTS_AT_ONCE):
             await self._lift([tombstone.id for tombstone in some])
 
     async def _without_points(
@@ -184,5 +187,6 @@ def _uuid(key: str) -> UUID | None:
         return None
 
 
-def _slices(items: Sequence[Tombstone], size: int) -> list[Sequence[Tombstone]]:
+def slices(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Cut a sequence into runs of `size`; the last may be shorter."""
     return [items[begin : begin + size] for begin in range(0, len(items), size)]

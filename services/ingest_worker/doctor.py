@@ -6,15 +6,15 @@ while work goes on. Bounded in time: whoever is too big for the time is told `co
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.deletion import orphan_pages, remove_bytes
+from services.ingest_worker.deletion import orphan_pages, remove_bytes, slices
 from services.ingest_worker.repair import FIRST, VERSIONS_AT_ONCE, Gap, gaps_in, queue_gap
 from services.ingest_worker.sweeper import STALE_S, SWEEP
 from shared.blobs.listed import ListedBlobStore
@@ -34,7 +34,6 @@ BLOBS_AT_ONCE = 500
 # Questions to the blob store under way at once.
 LOOKS_AT_ONCE = 16
 
-Item = TypeVar("Item")
 InTime = Callable[[], bool]
 
 
@@ -176,7 +175,7 @@ async def _points_orphaned(patient: Patient, in_time: InTime) -> Difference:
                 index_id, tenant_id=patient.tenant_id, limit=MOST_VERSIONS
             )
             whole = whole and len(there) < MOST_VERSIONS
-            for versions in _slices(list(there), VERSIONS_AT_ONCE):
+            for versions in slices(list(there), VERSIONS_AT_ONCE):
                 if not in_time():
                     return False
                 await _compare_versions(patient, found, index_id, versions)
@@ -225,7 +224,7 @@ async def _bytes_missing(patient: Patient, in_time: InTime) -> Difference:
 
 async def _gone(blobs: ListedBlobStore, rows: Sequence[BlobRow]) -> list[UUID]:
     gone: list[UUID] = []
-    for some in _slices(rows, LOOKS_AT_ONCE):
+    for some in slices(rows, LOOKS_AT_ONCE):
         there = await asyncio.gather(*(blobs.exists(str(row.id)) for row in some))
         gone += [row.id for row, is_there in zip(some, there, strict=True) if not is_there]
     return gone
@@ -261,7 +260,3 @@ async def _looked(found: Difference, look: Callable[[], Awaitable[bool]]) -> Dif
 
 def _until(end: float) -> InTime:
     return lambda: time.monotonic() < end
-
-
-def _slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[begin : begin + size] for begin in range(0, len(items), size))

@@ -1,9 +1,8 @@
 """The Anthropic chat model: the official SDK against Anthropic or a server that speaks its API."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from services.query_api.chat_models.backoff import with_backoff
+from services.query_api.chat_models.backoff import within_budget
 from services.query_api.chat_models.base import Completion, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
@@ -52,11 +51,7 @@ class AnthropicChatModel:
 
         The temperature is not sent: since version 2026-10-21 the API answers 400 to any.
         """
-        try:
-            async with asyncio.timeout(budget_s):
-                return await with_backoff(lambda: self._complete(prompt), budget_s=budget_s)
-        except TimeoutError as error:
-            raise GenerationTimedOut from error
+        return await within_budget(lambda: self._complete(prompt), budget_s=budget_s)
 
     async def aclose(self) -> None:
         """Close the connections."""

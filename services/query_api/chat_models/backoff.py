@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from shared.errors import CitewellError
+from shared.errors import CitewellError, GenerationTimedOut
 
 T = TypeVar("T")
 
@@ -25,6 +25,20 @@ def pauses(
     for further in range(tries - 1):
         step = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**further)
         yield step / 2 + draw(0, step / 2)
+
+
+async def within_budget(call: Callable[[], Awaitable[T]], *, budget_s: float) -> T:
+    """Call with back-off, and give up when the budget is used up.
+
+    Raises:
+        GenerationTimedOut: it is.
+        CitewellError: as `with_backoff` does.
+    """
+    try:
+        async with asyncio.timeout(budget_s):
+            return await with_backoff(call, budget_s=budget_s)
+    except TimeoutError as error:
+        raise GenerationTimedOut from error
 
 
 async def with_backoff(

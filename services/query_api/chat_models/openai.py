@@ -1,10 +1,9 @@
 """The OpenAI chat model: the official SDK against OpenAI or any server that speaks its API."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from services.query_api.chat_models.backoff import with_backoff
+from services.query_api.chat_models.backoff import within_budget
 from services.query_api.chat_models.base import Completion, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
@@ -41,11 +40,7 @@ class OpenAIChatModel:
 
     async def complete(self, prompt: Prompt, *, budget_s: float) -> Completion:
         """Return the whole answer."""
-        try:
-            async with asyncio.timeout(budget_s):
-                return await with_backoff(lambda: self._complete(prompt), budget_s=budget_s)
-        except TimeoutError as error:
-            raise GenerationTimedOut from error
+        return await within_budget(lambda: self._complete(prompt), budget_s=budget_s)
 
     async def aclose(self) -> None:
         """Close the connections."""
