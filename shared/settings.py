@@ -1,78 +1,21 @@
 """Every setting of both services, read once and typed: one group for each outside thing.
 
 A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`; what the environment does
-not say may stand in a file of that name in small letters (see `SECRETS_DIR`).
+not say may stand in a file of that name in small letters (`shared.settings_group`).
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
-from typing_extensions import override
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
+from shared.settings_group import SettingsGroup, group_config
 
 MIB = 1024 * 1024
 
 ProviderName = Literal["openai", "anthropic"]
-
-
-# Where files named like settings, in small letters, hold what the environment does not say.
-SECRETS_DIR = "CITEWELL_SECRETS_DIR"
-DEFAULT_SECRETS_DIR = "/run/secrets"
-
-
-def group_config(name: str) -> SettingsConfigDict:
-    """Return how a group is read whose variables begin with `CITEWELL_` and this name."""
-    return SettingsConfigDict(
-        env_prefix=f"CITEWELL_{name}_",
-        # Compose hands on a variable that nobody set as an empty one.
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
-
-
-class SettingsGroup(BaseSettings):
-    """One outside thing's settings, from the environment, then from secret files."""
-
-    @override
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look for files where the environment says, if there is such a folder."""
-        folder = secrets_folder()
-        if folder is None:
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
-    @classmethod
-    def variable(cls, field: str) -> str:
-        """Return the environment variable of a field."""
-        alias = cls.model_fields[field].validation_alias
-        return (
-            alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{field.upper()}"
-        )
-
-
-def secrets_folder() -> Path | None:
-    """Return the folder of secret files, None where there is none."""
-    folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
-    return folder if folder.is_dir() else None
 
 
 class DatabaseSettings(SettingsGroup):
@@ -153,6 +96,11 @@ class BlobSettings(SettingsGroup):
     s3_access_key_id: SecretStr | None = Field(default=None, description="S3 access key id.")
     s3_secret_access_key: SecretStr | None = Field(
         default=None, description="S3 secret access key."
+    )
+    min_free_bytes: int = Field(
+        default=1024 * MIB,
+        ge=0,
+        description="Room a folder's disk keeps: an upload that would leave less is refused (507).",
     )
 
 
@@ -252,6 +200,14 @@ class IngestSettings(SettingsGroup):
         default=1024 * MIB, ge=1, description="Largest upload request accepted."
     )
     max_files: int = Field(default=1000, ge=1, description="Most files in one upload request.")
+    max_open_jobs: int = Field(
+        default=1_000_000, ge=1, description="Open jobs of all tenants above which uploads are 503."
+    )
+    max_open_jobs_per_tenant: int = Field(
+        default=200_000,
+        ge=1,
+        description="Open jobs of one tenant above which its uploads are 429.",
+    )
     part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."

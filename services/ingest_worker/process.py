@@ -20,6 +20,7 @@ from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
+from shared.database.idempotency_keys import IdempotencyKeys
 from shared.database.parts import PartKey
 from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
@@ -78,7 +79,8 @@ class WorkerContext:
         """Remove what is kept for some days only."""
         async with self._database.worker() as connection:
             removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
-        return f"{removed} events removed"
+            keys = await IdempotencyKeys(connection).prune()
+        return f"{removed} events removed, {keys} idempotency keys"
 
     async def aclose(self) -> None:
         """Close everything, and remove this process's scratch folder."""
