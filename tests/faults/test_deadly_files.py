@@ -51,10 +51,10 @@ def deadly_file(folder: Path, kind: str) -> File:
 
 
 @contextmanager
-def crashing(field: Ground, name: str) -> Iterator[None]:
-    """Send a segmentation fault to whichever parser reads the file of this name."""
+def crashing(field: Ground, deadly: File) -> Iterator[None]:
+    """Send a segmentation fault to whichever parser reads this file."""
     over = Event()
-    thread = Thread(target=_crash_readers, args=(field, name, over))
+    thread = Thread(target=_crash_readers, args=(field.scratch, deadly.size, over))
     thread.start()
     try:
         yield
@@ -63,17 +63,23 @@ def crashing(field: Ground, name: str) -> Iterator[None]:
         thread.join()
 
 
-def _crash_readers(field: Ground, name: str, over: Event) -> None:
-    statement = """SELECT v.blob_id FROM versions v JOIN documents d ON d.id = v.document_id
-        WHERE d.name = %(name)s"""
-    while not over.wait(0.1):
-        for row in truth.query(field.stack, statement, name=name):
-            for copy in field.scratch.glob(f"citewell-*/{row['blob_id']}"):
+def _crash_readers(scratch: Path, size: int, over: Event) -> None:
+    while not over.wait(0.05):
+        for copy in scratch.glob("citewell-*/*"):
+            # No other file is of this size.
+            if _size(copy) == size:
                 over.wait(READING_S)
                 # The folder is named after the worker process that made it.
                 worker = int(copy.parent.name.split("-")[2])
                 for parser in parsers_below(worker) if copy.exists() else ():
                     send(parser, SIGSEGV)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def time_good(field: Ground, folder: Path, count: int, deadly: File | None = None) -> float:
@@ -85,8 +91,9 @@ def time_good(field: Ground, folder: Path, count: int, deadly: File | None = Non
         for path in write_files(folder, count, seed)
     ]
     with client_of(field.stack) as client:
+        upload(client, [deadly] if deadly else [])
         began = time.monotonic()
-        upload(client, [*([deadly] if deadly else []), *files], at_once=count + 1)
+        upload(client, files, at_once=count)
         wait_for_good(field, f"{seed}/%", count)
         return time.monotonic() - began
 
@@ -108,7 +115,7 @@ def time_beside(field: Ground, folder: Path, kind: str, count: int) -> float:
     """Return the seconds good files take beside a deadly one, whose own end is checked."""
     deadly = deadly_file(folder, kind)
     if kind == "crash":
-        with crashing(field, deadly.name):
+        with crashing(field, deadly):
             took = time_good(field, folder / "beside", count, deadly)
             truth.wait_until_ended(field.stack, within_s=ENDS_WITHIN_S)
     else:

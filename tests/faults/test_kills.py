@@ -9,7 +9,15 @@ from citewell.client import File
 from tests.faults.kit import truth
 from tests.faults.kit.corpus import mixed_files
 from tests.faults.kit.drill import Drilled, strike_while_loading
-from tests.faults.kit.ground import BATCH_INPUTS, SHORT, SLOTS, Ground, check_gone, ground
+from tests.faults.kit.ground import (
+    BATCH_INPUTS,
+    MANY_PARTS,
+    SHORT,
+    SLOTS,
+    Ground,
+    check_gone,
+    ground,
+)
 from tests.faults.kit.load import client_of, upload
 from tests.faults.kit.settings import DrillSettings
 
@@ -68,7 +76,7 @@ def check_cost(field: Ground, drilled: Drilled, paid: int) -> None:
 def test_every_file_ends_as_without_faults_when_each_part_was_killed_once(
     seed: int, tmp_path: Path
 ) -> None:
-    kill_and_check(tmp_path, SHORT, (seed, SHORT_COUNT, 1))
+    kill_and_check(tmp_path, SHORT | MANY_PARTS, (seed, SHORT_COUNT, 1))
 
 
 @pytest.mark.drill
@@ -76,4 +84,4 @@ def test_every_file_ends_as_without_faults_when_each_part_was_killed_once(
 def test_a_thousand_files_end_as_without_faults(
     seed: int, drill: DrillSettings, tmp_path: Path, redelivery: dict[str, str]
 ) -> None:
-    kill_and_check(tmp_path, redelivery, (seed, drill.count, drill.rounds))
+    kill_and_check(tmp_path, redelivery | MANY_PARTS, (seed, drill.count, drill.rounds))

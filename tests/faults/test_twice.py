@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.faults.kit import truth
 from tests.faults.kit.corpus import mixed_files
-from tests.faults.kit.ground import SHORT, ground
+from tests.faults.kit.ground import MANY_PARTS, SHORT, ground
 from tests.faults.kit.load import client_of, upload
 from tests.faults.kit.twice import doubling
 from tests.support.valkey import start_valkey
@@ -20,7 +20,7 @@ def test_messages_delivered_twice_leave_the_same_rows_points_and_cost(
     files = mixed_files(tmp_path / "files", FILES, seed)
     (tmp_path / "valkey").mkdir()
     with start_valkey(tmp_path / "valkey") as url, doubling(url) as wire:
-        settings = SHORT | {"CITEWELL_REDIS_URL": wire.url}
+        settings = SHORT | MANY_PARTS | {"CITEWELL_REDIS_URL": wire.url}
         with ground(tmp_path / "stack", settings, delay_s=0.05) as field:
             stack, paid = field.stack, []
             for tenant, twice in ((ONCE, False), (truth.TENANT, True)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from citewell.client import File, Hit
+from citewell.client import Client, File, Hit
 from citewell.client.models import SearchMode
 from tests.faults.kit.corpus import sections
 from tests.faults.kit.load import client_of, upload
@@ -60,7 +60,7 @@ class Churn:
             for document, one in zip(self.documents, done, strict=True):
                 assert one.job_id
                 document.document_id = client.job(one.job_id).document_id
-                self._wait_live(one.job_id)
+                self._wait_live(client, one.job_id)
 
     @contextmanager
     def going_on(self, chance: random.Random) -> Iterator[threading.Thread]:
@@ -86,16 +86,15 @@ class Churn:
                     else:
                         [one] = upload(client, [self._file(document, NEW)])
                         assert one.job_id
-                        self._wait_live(one.job_id)
+                        self._wait_live(client, one.job_id)
                     document.told = time.monotonic()
         except Exception as error:  # noqa: BLE001 - told to whoever waits for the thread
             self._error = error
 
-    def _wait_live(self, job_id: UUID) -> None:
+    def _wait_live(self, client: Client, job_id: UUID) -> None:
         end = time.monotonic() + LIVE_WITHIN_S
-        with client_of(self._stack) as client:
-            while not (job := client.job(job_id, wait_s=10)).ended:
-                assert time.monotonic() < end, job
+        while not (job := client.job(job_id, wait_s=10)).ended:
+            assert time.monotonic() < end, job
         assert job.state == "succeeded", job
 
     def _file(self, document: Watched, marker: str) -> File:

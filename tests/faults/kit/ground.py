@@ -14,9 +14,9 @@ SLOTS = 4
 SETTINGS = {
     "CITEWELL_EMBEDDING_BATCH_INPUTS": str(BATCH_INPUTS),
     "CITEWELL_EMBEDDING_SLOTS": str(SLOTS),
-    # Small, so that files of a few pages have several parts.
-    "CITEWELL_INGEST_PART_PAGES": "2",
 }
+# So small that files of a few pages have several parts.
+MANY_PARTS = {"CITEWELL_INGEST_PART_PAGES": "2"}
 # What a short drill cannot wait for in full.
 SHORT = {
     "CITEWELL_INGEST_LEASE_S": "6",
