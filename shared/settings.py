@@ -221,7 +221,7 @@ class IngestSettings(SettingsGroup):
         description="Memory above which a parser process is renewed after its part.",
     )
     parser_recycle_parts: int = Field(
-        default=1000, ge=1, description="Parts after which a parser process is renewed."
+        default=5000, ge=1, description="Parts after which a parser process is renewed."
     )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."
