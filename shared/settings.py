@@ -285,6 +285,9 @@ class IngestSettings(SettingsGroup):
     max_lost_leases: int = Field(
         default=10, ge=1, description="Lost leases of one part before its job fails."
     )
+    max_streams: int = Field(
+        default=500, ge=1, description="Most streams of events open at once in one process."
+    )
     compare_at_start: bool = Field(
         default=False,
         description="Compare Qdrant with Postgres at the start and embed again what is missing.",

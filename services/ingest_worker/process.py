@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.embedding.drain import Embedding
+from services.ingest_worker.following.pruning import prune_events
 from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.messages import Publisher
@@ -19,7 +20,6 @@ from services.ingest_worker.parsing.process import ParserProcess
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
 from shared.database.parts import PartKey
-from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
 from shared.settings import Settings
 from shared.tokens.build import build_tokenizer
@@ -27,7 +27,6 @@ from shared.vectors.build import build_vector_store
 
 # One embed task works for this long, then makes room for other tasks of its queue.
 EMBED_TASK_S = 20.0
-EVENTS_KEPT_DAYS = 7
 
 
 class WorkerContext:
@@ -73,8 +72,7 @@ class WorkerContext:
 
     async def clean_up(self) -> str:
         """Remove what is kept for some days only."""
-        async with self._database.worker() as connection:
-            removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
+        removed = await prune_events(self._database)
         return f"{removed} events removed"
 
     async def aclose(self) -> None:

@@ -9,27 +9,37 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.models import TERMINAL
+
 # The window that the throughput is measured over.
 WINDOW_S = 60
+# Ended by work: what was no work, or was called off, says nothing about the rate.
+RECENT = (
+    f"finished_at > now() - interval '{WINDOW_S} s' AND duplicate_of IS NULL"
+    " AND state <> 'cancelled'"
+)
 
 # One statement is one snapshot: `total` and the counts are of the same moment.
 SHOWN = f"""
 SELECT b.id, c.name AS collection, b.total, b.sealed, b.paused, b.created_at,
        now() AS read_at, coalesce(n.revision, 0) AS revision, coalesce(n.counts, '{{}}') AS counts,
-       coalesce(n.recent, 0) AS recent, n.finished_at
+       coalesce(n.recent, 0) AS recent, n.recent_since, n.finished_at
 FROM batches b JOIN collections c ON c.id = b.collection_id
 LEFT JOIN LATERAL (
     SELECT sum(s.revision)::bigint AS revision, jsonb_object_agg(s.state, s.jobs) AS counts,
-           sum(s.recent)::int AS recent, max(s.finished_at) AS finished_at
+           sum(s.recent)::int AS recent, min(s.recent_since) AS recent_since,
+           max(s.finished_at) AS finished_at
     FROM (
         SELECT state, count(*) AS jobs, sum(revision + 1) AS revision,
-               count(*) FILTER (WHERE finished_at > now() - interval '{WINDOW_S} s') AS recent,
+               count(*) FILTER (WHERE {RECENT}) AS recent,
+               min(created_at + interval '1 ms' * coalesce((timings->>'queued')::float, 0))
+                   FILTER (WHERE {RECENT}) AS recent_since,
                max(finished_at) AS finished_at
         FROM jobs WHERE batch_id = b.id GROUP BY state
     ) s
 ) n ON true
-"""  # noqa: S608 - a constant of this module
-BY_ID = text(f"{SHOWN} WHERE b.id = :id")
+"""  # noqa: S608 - constants of this module
+BY_IDS = text(f"{SHOWN} WHERE b.id = ANY(:ids)")
 # A limit in the comparison's own form lets the index give the rows in order, page after page.
 LISTED = text(f"""
 {SHOWN} WHERE b.id < coalesce(CAST(:below AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -46,7 +56,11 @@ SELECT id FROM jobs WHERE batch_id = :id AND state IN ('failed', 'cancelled') OR
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as it is; `recent` jobs ended within the last `WINDOW_S` seconds."""
+    """A batch as it is.
+
+    `recent` jobs ended by work within the last `WINDOW_S` seconds; the first of them began at
+    `recent_since`.
+    """
 
     id: UUID
     collection: str
@@ -58,7 +72,26 @@ class BatchRow:
     revision: int
     counts: Mapping[str, Any]
     recent: int
+    recent_since: datetime | None
     finished_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        """How many of its jobs have not ended."""
+        return sum(count for state, count in self.counts.items() if state not in TERMINAL)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its jobs have ended and no more will be added."""
+        return self.sealed and not self.left
+
+    @property
+    def rate(self) -> float:
+        """Jobs ended a second, over the window or since the first of them began."""
+        if self.recent_since is None:
+            return 0.0
+        span_s = (self.read_at - self.recent_since).total_seconds()
+        return self.recent / min(float(WINDOW_S), max(1.0, span_s))
 
 
 class Batches:
@@ -70,9 +103,12 @@ class Batches:
 
     async def by_id(self, batch_id: UUID) -> BatchRow | None:
         """Return a batch and what its jobs add up to; None when there is none."""
-        result = await self._connection.execute(BY_ID, {"id": batch_id})
-        row = result.mappings().one_or_none()
-        return None if row is None else BatchRow(**row)
+        return (await self.by_ids([batch_id])).get(batch_id)
+
+    async def by_ids(self, batch_ids: Sequence[UUID]) -> dict[UUID, BatchRow]:
+        """Return those of these batches that there are, and what their jobs add up to."""
+        result = await self._connection.execute(BY_IDS, {"ids": list(batch_ids)})
+        return {row["id"]: BatchRow(**row) for row in result.mappings()}
 
     async def listed(self, *, below: UUID | None, limit: int) -> list[BatchRow]:
         """Return up to `limit` batches, newest first, below the id `below`.
