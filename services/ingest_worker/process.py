@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,7 +14,9 @@ from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.following.pruning import prune_events
 from services.ingest_worker.jobs.chunk import ChunkStep
+from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
+from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from shared.blobs.build import build_blob_store
@@ -44,16 +46,17 @@ class WorkerContext:
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )
+        self._cutter = SectionCutter(cache(build_tokenizer))
         self._parse = self._build_parse_step()
         self._chunk = ChunkStep(
-            database=self._database, tokenizer_of=cache(build_tokenizer), settings=settings.ingest
+            database=self._database, cutter=self._cutter, settings=settings.ingest
         )
         self._embedding = self._build_embedding()
 
-    async def parse_part(self, key: PartKey) -> str:
-        """Parse one part, and chunk the document if it was the last one."""
-        done, job_id = await self._parse.run(key)
-        if job_id is not None:
+    async def parse_parts(self, keys: Sequence[PartKey]) -> str:
+        """Parse parts, and chunk the documents whose last part was among them."""
+        done, job_ids = await self._parse.run(keys)
+        for job_id in job_ids:
             done = f"{done}; {await self._chunk.run(job_id)}"
         await self._dispatcher.dispatch()
         return done
@@ -85,11 +88,16 @@ class WorkerContext:
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     def _build_parse_step(self) -> ParseStep:
-        return ParseStep(
+        reader = PartReader(
             database=self._database,
             blobs=build_blob_store(self._settings.blobs),
             parser=self._parser,
             scratch=self._scratch,
+        )
+        return ParseStep(
+            database=self._database,
+            reader=reader,
+            cutter=self._cutter,
             settings=self._settings.ingest,
         )
 

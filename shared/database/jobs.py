@@ -4,7 +4,7 @@ Every transition raises the revision and leaves an event in the same transaction
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ UPDATE jobs
 SET state = 'parsing', {TOUCH}, waiting_for = NULL, stage_at = now(),
     timings = jsonb_set(timings, '{{queued}}', to_jsonb(
         round(1000 * extract(epoch FROM now() - created_at))))
-WHERE id = :id AND state = 'queued' {CHANGED}
+WHERE id = ANY(:ids) AND state = 'queued' {CHANGED}
 """)  # noqa: S608 - constants of this module only
 LOCK = text("SELECT id FROM jobs WHERE id = :id FOR UPDATE")
 PLAN = text(f"""
@@ -145,9 +145,10 @@ class Jobs:
         """Take the transaction."""
         self._connection = connection
 
-    async def start(self, job_id: UUID) -> None:
-        """Mark a queued job as parsing; on any other state nothing happens."""
-        await self._change(START, {"id": job_id})
+    async def start(self, job_ids: Collection[UUID]) -> None:
+        """Mark those of these jobs that are queued as parsing."""
+        if job_ids:
+            await self._change(START, {"ids": list(job_ids)})
 
     async def plan(self, job_id: UUID, *, parts: int, pages: int) -> bool:
         """Write how many parts and pages there are; False when the job is no longer parsing."""

@@ -239,6 +239,8 @@ parts = Table(
     Column("state", Text, nullable=False, server_default="queued"),
     # True for a file of a batch of more than 20: those go after the small batches.
     Column("bulk", Boolean, nullable=False, server_default=text("false")),
+    # False for a small file that never failed: several such go in one message.
+    Column("alone", Boolean, nullable=False, server_default=text("true")),
     _count("crashes"),
     _count("timeouts"),
     _count("lost_leases"),

@@ -82,13 +82,16 @@ RETURNING id, tenant_id, batch_id, state, stage, revision
 """)
 # Part 0 without pages: the worker that claims it makes the part plan first.
 ADD_PARTS = text("""
-INSERT INTO parts (version_id, number, tenant_id, job_id, bulk)
-SELECT version_id, 0, tenant_id, id, :bulk FROM jobs
-WHERE batch_id = :batch_id AND duplicate_of IS NULL
+INSERT INTO parts (version_id, number, tenant_id, job_id, bulk, alone)
+SELECT j.version_id, 0, j.tenant_id, j.id, :bulk, b.size > :small
+FROM jobs j JOIN versions v ON v.id = j.version_id JOIN blobs b ON b.id = v.blob_id
+WHERE j.batch_id = :batch_id AND j.duplicate_of IS NULL
 """)
 
 # Files of a batch up to this size go before those of larger ones.
 SMALL_BATCH = 20
+# Files up to this size are parsed several to a message.
+SMALL_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,9 @@ class Uploads:
         )
         made = [dict(row) for row in added.mappings()]
         bulk = len(rows.jobs) > SMALL_BATCH
-        await self._connection.execute(ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk})
+        await self._connection.execute(
+            ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk, "small": SMALL_BYTES}
+        )
         await Events(self._connection).add_job_events(made)
 
     async def _write(self, statement: TextClause, rows: Sequence[Any], **extra: Any) -> None:

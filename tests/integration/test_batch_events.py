@@ -80,7 +80,7 @@ async def until(events: AsyncIterator[Told], name: str) -> list[Told]:
 
 async def start(database: Database, job_id: str) -> None:
     async with database.worker() as connection:
-        await Jobs(connection).start(UUID(job_id))
+        await Jobs(connection).start([UUID(job_id)])
 
 
 async def end(database: Database, *job_ids: str) -> None:
@@ -158,7 +158,7 @@ async def test_transactions_that_end_in_another_order_are_all_told(
     async with stream(line, batch_id) as events:
         await until(events, "batch")
         async with database.worker() as early:
-            await Jobs(early).start(UUID(first))
+            await Jobs(early).start([UUID(first)])
             await start(database, second)
             held_back = await until(events, "batch")
             assert names(held_back) == ["batch"]

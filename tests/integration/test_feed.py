@@ -41,7 +41,7 @@ async def head(database: Database) -> Position:
 
 async def touch(database: Database, upload: Seeded) -> None:
     async with database.worker() as connection:
-        await Jobs(connection).start(upload.job_id)
+        await Jobs(connection).start([upload.job_id])
         await Jobs(connection).plan(upload.job_id, parts=1, pages=1)
 
 

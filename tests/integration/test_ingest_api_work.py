@@ -15,7 +15,9 @@ from typing_extensions import override
 from services.ingest_worker.deletion import bury
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
+from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
+from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.repair import queue_missing_points
 from shared.database.embed_queue import EmbedQueue
@@ -55,18 +57,14 @@ class Workers:
         settings = context.settings
         self._database = context.database
         self.embedder = FailingEmbedder(FAKE)
+        reader = PartReader(
+            database=context.database, blobs=context.blobs, parser=parser, scratch=scratch
+        )
+        cutter = SectionCutter(cache(build_tokenizer))
         self._parse = ParseStep(
-            database=context.database,
-            blobs=context.blobs,
-            parser=parser,
-            scratch=scratch,
-            settings=settings.ingest,
+            database=context.database, reader=reader, cutter=cutter, settings=settings.ingest
         )
-        self._chunk = ChunkStep(
-            database=context.database,
-            tokenizer_of=cache(build_tokenizer),
-            settings=settings.ingest,
-        )
+        self._chunk = ChunkStep(database=context.database, cutter=cutter, settings=settings.ingest)
         self._embedding = Embedding(
             database=context.database,
             vectors=api.vectors,
@@ -80,11 +78,8 @@ class Workers:
         """Parse what waits, chunk these jobs too, and embed until nothing is left."""
         async with self._database.worker() as connection:
             waiting = await Parts(connection).take_waiting(room=100)
-        for part in waiting:
-            _, job_id = await self._parse.run(part.key)
-            if job_id is not None:
-                await self._chunk.run(job_id)
-        for job_id in jobs:
+        _, last = await self._parse.run([part.key for part in waiting])
+        for job_id in (*last, *jobs):
             await self._chunk.run(job_id)
         await self._embedding.drain(budget_s=5)
 
@@ -158,32 +153,33 @@ async def test_new_attributes_reach_the_points_without_parsing_or_embedding_agai
     assert points[UUID(chunk["id"])].payload["attributes"] == {"year": 2021}
 
 
-@pytest.mark.parametrize(
-    ("group", "change", "said"),
-    [
-        ("ingest", {"chunk_timeout_s": 1e-9}, ("failed", "chunk", "deadline_exceeded")),
-        ("embedding", {"claim_timeout_s": 1e-9}, ("embedding", "embed", "deadline_exceeded")),
-    ],
-)
-async def test_no_stage_takes_longer_than_its_limit(
-    database_url: str,
-    tmp_path: Path,
-    group: str,
-    change: dict[str, float],
-    said: tuple[str, str, str],
+async def test_chunking_that_takes_too_long_fails_its_job(
+    database_url: str, tmp_path: Path
 ) -> None:
-    settings = api_settings(database_url, tmp_path)
-    limited = getattr(settings, group).model_copy(update=change)
-    async with (
-        start_api(settings.model_copy(update={group: limited}), tmp_path) as api,
-        working(api, tmp_path) as workers,
-    ):
+    settings = api_settings(database_url, tmp_path, chunk_timeout_s=1e-9)
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
         job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
         await workers.work()
-        done = await shown(api, f"/v1/jobs/{job['job_id']}")
-        why = done["problem"] or done["waiting_for"]
-        assert (done["state"], done["stage"], why["code"]) == said
-        assert done["problem"] or why["until"]
+        path = f"/v1/documents/{job['document_id']}"
+        patched = (await api.client.patch(path, json={"attributes": {"year": 2021}})).json()
+        await workers.work(UUID(patched["job_id"]))
+        done = await shown(api, f"/v1/jobs/{patched['job_id']}")
+        assert (done["state"], done["problem"]["code"]) == ("failed", "deadline_exceeded")
+        assert done["problem"]["stage"] == "chunk"
+
+
+async def test_embedding_that_takes_too_long_goes_back_to_the_queue(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = api_settings(database_url, tmp_path)
+    limited = settings.embedding.model_copy(update={"claim_timeout_s": 1e-9})
+    settings = settings.model_copy(update={"embedding": limited})
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        waiting = (await shown(api, f"/v1/jobs/{job['job_id']}"))["waiting_for"]
+        assert (waiting["kind"], waiting["code"]) == ("operator", "deadline_exceeded")
+        assert waiting["until"]
 
 
 async def test_a_deleted_document_is_left_nowhere(api: IngestApi, workers: Workers) -> None:
