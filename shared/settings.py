@@ -97,6 +97,11 @@ class BlobSettings(SettingsGroup):
     s3_secret_access_key: SecretStr | None = Field(
         default=None, description="S3 secret access key."
     )
+    min_free_bytes: int = Field(
+        default=1024 * MIB,
+        ge=0,
+        description="Room a folder's disk keeps: an upload that would leave less is refused (507).",
+    )
 
 
 class AuthSettings(SettingsGroup):
@@ -200,6 +205,14 @@ class IngestSettings(SettingsGroup):
         default=1024 * MIB, ge=1, description="Largest upload request accepted."
     )
     max_files: int = Field(default=1000, ge=1, description="Most files in one upload request.")
+    max_open_jobs: int = Field(
+        default=1_000_000, ge=1, description="Open jobs of all tenants above which uploads are 503."
+    )
+    max_open_jobs_per_tenant: int = Field(
+        default=200_000,
+        ge=1,
+        description="Open jobs of one tenant above which its uploads are 429.",
+    )
     part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."

@@ -160,6 +160,14 @@ class BatchEvent(Value):
     batch: Batch | None = None
 
 
+class RetriedJobs(Value):
+    """How many failed jobs are open again, and how many were passed over."""
+
+    retried: int
+    passed_over: int = 0
+    next_cursor: str | None = None
+
+
 class Document(Value):
     """A named document of a collection and the version that queries see."""
 

@@ -21,6 +21,7 @@ from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
+from shared.database.idempotency_keys import IdempotencyKeys
 from shared.database.parts import PartKey
 from shared.embeddings.build import Embedders
 from shared.settings import Settings
@@ -76,7 +77,9 @@ class WorkerContext:
     async def clean_up(self) -> str:
         """Remove what is kept for some days only."""
         removed = await prune_events(self._database)
-        return f"{removed} events removed"
+        async with self._database.worker() as connection:
+            keys = await IdempotencyKeys(connection).prune()
+        return f"{removed} events removed, {keys} idempotency keys"
 
     async def aclose(self) -> None:
         """Close everything, and remove this process's scratch folder."""

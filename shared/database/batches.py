@@ -50,7 +50,10 @@ SELECT id FROM jobs
 WHERE batch_id = :id AND state IN ('queued', 'parsing', 'embedding') ORDER BY id FOR UPDATE
 """)
 FRUITLESS_JOBS = text("""
-SELECT id FROM jobs WHERE batch_id = :id AND state IN ('failed', 'cancelled') ORDER BY id
+SELECT id FROM jobs
+WHERE batch_id = :id AND state IN ('failed', 'cancelled')
+  AND (CAST(:code AS text) IS NULL OR problem_code = :code)
+ORDER BY id
 """)
 
 
@@ -122,6 +125,7 @@ class Batches:
         """Lock the batch's jobs that have not ended, and return them."""
         return list((await self._connection.execute(OPEN_JOBS, {"id": batch_id})).scalars())
 
-    async def fruitless_jobs(self, batch_id: UUID) -> Sequence[UUID]:
-        """Return the batch's jobs that failed or were cancelled."""
-        return list((await self._connection.execute(FRUITLESS_JOBS, {"id": batch_id})).scalars())
+    async def fruitless_jobs(self, batch_id: UUID, *, code: str | None = None) -> Sequence[UUID]:
+        """Return the batch's jobs that failed, with this problem if told, or were cancelled."""
+        parameters = {"id": batch_id, "code": code}
+        return list((await self._connection.execute(FRUITLESS_JOBS, parameters)).scalars())

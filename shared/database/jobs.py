@@ -113,7 +113,12 @@ SELECT DISTINCT ON (c.index_id, c.version_id) gen_random_uuid(), c.tenant_id, c.
 FROM chunks c JOIN jobs j ON j.version_id = c.version_id WHERE j.id = ANY(:ids)
 ON CONFLICT (index_id, version_id) DO NOTHING
 """)
-PAST_DEADLINE = text(f"SELECT id FROM jobs WHERE deadline < now() AND {OPEN} LIMIT 100")  # noqa: S608
+# While a batch is paused the time of its jobs does not run; resuming gives them new deadlines.
+PAST_DEADLINE = text(f"""
+SELECT id FROM jobs j WHERE deadline < now() AND {OPEN}
+  AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
+LIMIT 100
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ UPDATE parts
 SET state = CASE state WHEN 'done' THEN 'done' ELSE 'queued' END,
     crashes = 0, timeouts = 0, lost_leases = 0,
     claim = NULL, lease_until = NULL, published_at = NULL, not_before = now()
-WHERE job_id = :job_id
+WHERE version_id IN (SELECT version_id FROM jobs WHERE id = ANY(:ids))
 """)
 
 
@@ -321,9 +321,12 @@ class Parts:
         result = await self._connection.execute(EXPIRE)
         return [(row.job_id, row.lost_leases) for row in result]
 
-    async def reopen(self, job_id: UUID) -> None:
-        """Let a retried job's open parts be tried anew; done parts stay done."""
-        await self._connection.execute(REOPEN, {"job_id": job_id})
+    async def reopen(self, job_ids: Sequence[UUID]) -> None:
+        """Let retried jobs' open parts be tried anew; done parts stay done.
+
+        Those of versions that a job had before it was begun anew stay as they are.
+        """
+        await self._connection.execute(REOPEN, {"ids": list(job_ids)})
 
 
 def _named(keys: Sequence[PartKey]) -> dict[str, Any]:

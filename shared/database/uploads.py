@@ -29,6 +29,7 @@ SELECT id FROM documents WHERE id IN (
     ORDER BY name, id DESC
 ) AND deleted_at IS NULL ORDER BY id FOR UPDATE
 """)
+LOCK_DOCUMENT = text("SELECT id FROM documents WHERE id = :id AND deleted_at IS NULL FOR UPDATE")
 # A statement of its own: it sees what was committed while the locks were waited for.
 NEWEST = text("""
 SELECT d.id AS document_id, d.name, d.attributes, d.newest_version AS version, b.sha256,
@@ -40,7 +41,7 @@ JOIN LATERAL (
     SELECT id, state FROM jobs WHERE version_id = v.id AND duplicate_of IS NULL
     ORDER BY id DESC LIMIT 1
 ) j ON true
-WHERE d.id = ANY(:ids)
+WHERE d.id = ANY(:ids) AND d.deleted_at IS NULL
 """)
 ADD_BATCH = text("""
 INSERT INTO batches (id, tenant_id, collection_id, total)
@@ -174,6 +175,13 @@ class Uploads:
         )
         rows = await self._connection.execute(NEWEST, {"ids": list(locked.scalars())})
         return {row["name"]: Newest(**row) for row in rows.mappings()}
+
+    async def newest_of(self, document_id: UUID) -> Newest | None:
+        """Lock a document and return it as it is now; None when it is not there or deleted."""
+        await self._connection.execute(LOCK_DOCUMENT, {"id": document_id})
+        rows = await self._connection.execute(NEWEST, {"ids": [document_id]})
+        row = rows.mappings().one_or_none()
+        return None if row is None else Newest(**row)
 
     async def add(self, rows: UploadRows, *, options: Mapping[str, Any], deadline_s: float) -> None:
         """Insert a batch with all its rows; `options` hold for each version."""

@@ -27,7 +27,7 @@ async def fail(database: Database, job_id: UUID) -> None:
 
 async def retry(database: Database, job_id: UUID, options: dict[str, object] | None = None) -> None:
     async with database.worker() as connection:
-        await Retries(connection).retry(job_id, options=options, deadline_s=60)
+        await Retries(connection, deadline_s=60).retry(job_id, options=options)
 
 
 async def test_a_failed_job_is_queued_again(database: Database, upload: Seeded) -> None:
