@@ -1,11 +1,8 @@
 """What one worker process makes once and closes once, and its one event loop."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -19,6 +16,7 @@ from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.scratch import ScratchFolder
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
 from shared.database.idempotency_keys import IdempotencyKeys
@@ -43,7 +41,7 @@ class WorkerContext:
         self._vectors = build_vector_store(settings.qdrant)
         self._embedders = Embedders(settings)
         self._parser = ParserProcess(settings.ingest)
-        self._scratch = Path(mkdtemp(prefix="citewell-"))
+        self._scratch = ScratchFolder()
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )
@@ -88,14 +86,14 @@ class WorkerContext:
         await self._vectors.aclose()
         await self._database.aclose()
         self._publisher.close()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await asyncio.to_thread(self._scratch.remove)
 
     def _build_parse_step(self) -> ParseStep:
         reader = PartReader(
             database=self._database,
             blobs=build_blob_store(self._settings.blobs),
             parser=self._parser,
-            scratch=self._scratch,
+            scratch=self._scratch.path,
         )
         return ParseStep(
             database=self._database,
