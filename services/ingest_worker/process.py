@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.embedding.drain import Embedding
+from services.ingest_worker.following.pruning import prune_events
 from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
@@ -20,7 +21,6 @@ from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
 from shared.database.idempotency_keys import IdempotencyKeys
 from shared.database.parts import PartKey
-from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
 from shared.settings import Settings
 from shared.tokens.build import build_tokenizer
@@ -28,7 +28,6 @@ from shared.vectors.build import build_vector_store
 
 # One embed task works for this long, then makes room for other tasks of its queue.
 EMBED_TASK_S = 20.0
-EVENTS_KEPT_DAYS = 7
 
 
 class WorkerContext:
@@ -75,8 +74,8 @@ class WorkerContext:
 
     async def clean_up(self) -> str:
         """Remove what is kept for some days only."""
+        removed = await prune_events(self._database)
         async with self._database.worker() as connection:
-            removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
             keys = await IdempotencyKeys(connection).prune()
         return f"{removed} events removed, {keys} idempotency keys"
 

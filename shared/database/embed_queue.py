@@ -77,7 +77,10 @@ SET chunks_left = chunks_left - n.chunks, {TOUCH}, waiting_for = NULL,
     usage = jsonb_build_object(
         'tokens', coalesce((usage->>'tokens')::int, 0) + n.tokens,
         'provider_calls', coalesce((usage->>'provider_calls')::int, 0) + n.calls,
-        'cached', coalesce((usage->>'cached')::int, 0) + n.cached)
+        'cached', coalesce((usage->>'cached')::int, 0) + n.cached),
+    timings = timings || jsonb_build_object(
+        'embed', coalesce((timings->>'embed')::float, 0) + :embed_ms,
+        'index', coalesce((timings->>'index')::float, 0) + :index_ms)
 FROM unnest(
     CAST(:jobs AS uuid[]), CAST(:chunks AS int[]), CAST(:tokens AS int[]),
     CAST(:calls AS int[]), CAST(:cached AS int[])
@@ -164,6 +167,17 @@ class Paid:
     cached: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long the stages of one claim took; each of its jobs spent that time in them."""
+
+    embed_ms: int = 0
+    index_ms: int = 0
+
+
+NO_TIME = Took()
+
+
 class EmbedQueue:
     """The queue's queries, inside the caller's transaction."""
 
@@ -212,7 +226,13 @@ class EmbedQueue:
         return int((await self._connection.execute(READY, {"most": most})).scalar_one())
 
     async def complete(
-        self, claim: UUID, done: Sequence[QueuedChunk], paid: Mapping[UUID, Paid], *, grace_s: float
+        self,
+        claim: UUID,
+        done: Sequence[QueuedChunk],
+        paid: Mapping[UUID, Paid],
+        *,
+        grace_s: float,
+        took: Took = NO_TIME,
     ) -> None:
         """Take embedded chunks off the queue; end the jobs that have none left."""
         await self._lock({c.document_id for c in done}, {c.job_id for c in done})
@@ -230,6 +250,8 @@ class EmbedQueue:
                 "tokens": [cost.tokens for cost in costs],
                 "calls": [cost.calls for cost in costs],
                 "cached": [cost.cached for cost in costs],
+                "embed_ms": took.embed_ms,
+                "index_ms": took.index_ms,
             },
         )
         rows = [dict(row) for row in counted.mappings()]

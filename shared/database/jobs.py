@@ -29,7 +29,7 @@ def add_ms(stage: str, parameter: str) -> str:
 
 START = text(f"""
 UPDATE jobs
-SET state = 'parsing', {TOUCH}, waiting_for = NULL,
+SET state = 'parsing', {TOUCH}, waiting_for = NULL, stage_at = now(),
     timings = jsonb_set(timings, '{{queued}}', to_jsonb(
         round(1000 * extract(epoch FROM now() - created_at))))
 WHERE id = ANY(:ids) AND state = 'queued' {CHANGED}
@@ -45,7 +45,8 @@ UPDATE versions SET pages = :pages, media_type = :media_type, parser = :parser W
 COUNT_PART = text(f"""
 UPDATE jobs
 SET parts_left = parts_left - 1, pages_done = pages_done + :pages, {TOUCH},
-    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE stage END, {add_ms("parse", "ms")}
+    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE stage END,
+    stage_at = CASE WHEN parts_left = 1 THEN now() ELSE stage_at END, {add_ms("parse", "ms")}
 WHERE id = :id AND state = 'parsing' {CHANGED}, parts_left
 """)  # noqa: S608
 CLAIM_CHUNKING = text("""
@@ -67,7 +68,7 @@ START_EMBEDDING = text(f"""
 UPDATE jobs
 SET state = 'embedding', stage = 'embed', chunks_total = :chunks, chunks_left = :chunks,
     warnings = CAST(:warnings AS jsonb), claim = NULL, lease_until = NULL, {TOUCH},
-    {add_ms("chunk", "ms")}
+    stage_at = now(), {add_ms("chunk", "ms")}
 WHERE id = :id AND claim = :claim AND state = 'parsing' {CHANGED}
 """)  # noqa: S608
 TAKE_CHUNKING = text("""

@@ -120,6 +120,8 @@ async def test_an_upload_goes_live_and_again_is_no_work(api: IngestApi, workers:
     assert done["state"] == "succeeded", done
     assert done["pages"] == {"done": 1, "total": 1}
     assert done["chunks"]["done"] == done["chunks"]["total"] >= 1
+    assert done["timings"].keys() == {"queued", "parse", "chunk", "embed", "index", "total"}
+    assert min(done["timings"].values()) >= 0
     document = await shown(api, f"/v1/documents/{job['document_id']}")
     assert (document["live_version"], document["state"]) == (1, "succeeded")
     chunks = (await shown(api, f"/v1/documents/{job['document_id']}/chunks"))["items"]
@@ -149,6 +151,35 @@ async def test_new_attributes_reach_the_points_without_parsing_or_embedding_agai
     index_id = (await places(api, job["document_id"]))[0]
     points = api.vectors._indexes[index_id].points  # noqa: SLF001
     assert points[UUID(chunk["id"])].payload["attributes"] == {"year": 2021}
+
+
+async def test_chunking_that_takes_too_long_fails_its_job(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = api_settings(database_url, tmp_path, chunk_timeout_s=1e-9)
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        path = f"/v1/documents/{job['document_id']}"
+        patched = (await api.client.patch(path, json={"attributes": {"year": 2021}})).json()
+        await workers.work(UUID(patched["job_id"]))
+        done = await shown(api, f"/v1/jobs/{patched['job_id']}")
+        assert (done["state"], done["problem"]["code"]) == ("failed", "deadline_exceeded")
+        assert done["problem"]["stage"] == "chunk"
+
+
+async def test_embedding_that_takes_too_long_goes_back_to_the_queue(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = api_settings(database_url, tmp_path)
+    limited = settings.embedding.model_copy(update={"claim_timeout_s": 1e-9})
+    settings = settings.model_copy(update={"embedding": limited})
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        waiting = (await shown(api, f"/v1/jobs/{job['job_id']}"))["waiting_for"]
+        assert (waiting["kind"], waiting["code"]) == ("operator", "deadline_exceeded")
+        assert waiting["until"]
 
 
 async def test_a_deleted_document_is_left_nowhere(api: IngestApi, workers: Workers) -> None:

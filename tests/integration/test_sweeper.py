@@ -87,6 +87,37 @@ async def test_a_job_past_its_deadline_fails(
     assert (await job_row(database, upload.job_id))["problem"]["code"] == "deadline_exceeded"
 
 
+@pytest.mark.parametrize(
+    "waits",
+    [
+        "state = 'queued'",
+        "state = 'parsing'",
+        "state = 'parsing', waiting_for = '{\"kind\": \"store\"}'",
+        "state = 'parsing', stage = 'chunk', parts_left = 0",
+        "state = 'parsing', stage = 'chunk', claim = id, lease_until = now() + interval '1 day'",
+        "state = 'parsing', stage = 'chunk', not_before = now() + interval '9 days'",
+        "state = 'embedding', stage = 'embed', chunks_total = 1, chunks_left = 1",
+        "state = 'embedding', stage = 'embed', waiting_for = '{\"kind\": \"operator\"}'",
+    ],
+)
+@pytest.mark.parametrize("part", ["queued", "leased", "done", "stopped"])
+async def test_there_is_nothing_a_job_could_wait_in_for_ever(
+    database: Database, sweeper: Sweeper, upload: Seeded, waits: str, part: str
+) -> None:
+    async with database.worker() as connection:
+        await connection.execute(
+            text(f"UPDATE jobs SET {waits}, deadline = now() - interval '1 s'")  # noqa: S608
+        )
+        await connection.execute(
+            text("UPDATE parts SET state = :part, lease_until = now() + interval '1 day'"),
+            {"part": part},
+        )
+    await sweeper.sweep()
+    job = await job_row(database, upload.job_id)
+    assert (job["state"], job["problem"]["code"]) == ("failed", "deadline_exceeded")
+    assert (job["waiting_for"], job["claim"]) == (None, None)
+
+
 async def test_one_sweeps_at_a_time_and_the_last_sweep_is_known(
     database: Database, sweeper: Sweeper
 ) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from uuid import UUID
 
 import structlog
@@ -16,7 +17,7 @@ from services.ingest_worker.embedding.points import TextKey, point_of, shares, t
 from services.ingest_worker.failures import pause_s, waiting_after
 from services.ingest_worker.leases import LeaseLost, while_leased
 from shared.database.chunks import Chunks
-from shared.database.embed_queue import EmbedQueue, QueuedChunk
+from shared.database.embed_queue import EmbedQueue, QueuedChunk, Took
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.embeddings.base import Embedder
@@ -125,7 +126,12 @@ class Embedding:
                 return await EmbedQueue(connection).renew(claim, lease_s=self._lease_s) > 0
 
         try:
-            await while_leased(self._embed(claim, batch), renew, every_s=self._lease_s / 3)
+            await while_leased(
+                self._embed(claim, batch),
+                renew,
+                every_s=self._lease_s / 3,
+                limit_s=self._settings.claim_timeout_s,
+            )
         except (LeaseLost, DatabaseUnavailable):
             return None
         except CitewellError as error:
@@ -137,15 +143,20 @@ class Embedding:
         return Report(len(batch), frozenset(chunk.document_id for chunk in batch))
 
     async def _embed(self, claim: UUID, batch: list[QueuedChunk]) -> None:
+        began = perf_counter()
         known = await self._known_vectors(batch)
         unknown = {key: c for c in batch if (key := text_key(c)) not in known}
         made, refused = await self._embed_texts(batch[0].space, unknown)
         await self._refuse(claim, [chunk for chunk in batch if text_key(chunk) in refused], refused)
         kept = [chunk for chunk in batch if text_key(chunk) not in refused]
+        embedded = perf_counter()
         await self._write_points(kept, known | made)
+        took = Took(_ms(embedded - began), _ms(perf_counter() - embedded))
         async with self._database.worker() as connection:
             paid = shares(kept, set(made))
-            await EmbedQueue(connection).complete(claim, kept, paid, grace_s=self._grace_s)
+            await EmbedQueue(connection).complete(
+                claim, kept, paid, grace_s=self._grace_s, took=took
+            )
 
     async def _known_vectors(self, batch: Sequence[QueuedChunk]) -> dict[TextKey, Vector]:
         by_tenant: dict[str, set[bytes]] = defaultdict(set)
@@ -229,3 +240,7 @@ class Embedding:
         chunk_ids = [chunk.chunk_id for chunk in batch]
         async with self._database.worker() as connection:
             await EmbedQueue(connection).release(claim, chunk_ids, delay_s=delay_s, counted=counted)
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)

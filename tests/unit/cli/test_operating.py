@@ -80,6 +80,26 @@ class TestBatches:
         told = served("batches", "show", ID, "--follow")
         assert (told.code, "1 succeeded" in told.out) == (0, True)
 
+    def test_watching_tells_each_job_once_and_the_shell_that_one_failed(
+        self, served: Run, wire: Wire, batch: str
+    ) -> None:
+        wire.looks[batch] = 0
+        told = served("batches", "watch", batch)
+        assert told.code == 1
+        lines = told.out.splitlines()
+        assert len(lines) == 3
+        assert "failed: file_corrupt bad.txt" in lines
+        events = [
+            json.loads(line)
+            for line in served("batches", "watch", batch, "--json").out.splitlines()
+        ]
+        assert events[-1]["kind"] == "end"
+
+    def test_watching_one_that_is_fine_is_code_0(self, served: Run, wire: Wire) -> None:
+        wire.batches[ID] = [{"filename": "[a].txt", "job_id": ID}]
+        told = served("batches", "watch", ID)
+        assert (told.code, told.out) == (0, "succeeded [a].txt\n")
+
     def test_one_that_runs_names_the_command_that_waits(self, served: Run, wire: Wire) -> None:
         wire.batches[ID], wire.endless = [{"filename": "a.txt", "job_id": ID}], True
         told = served("batches", "show", ID)
