@@ -211,8 +211,13 @@ def _row(batch: Batch) -> tuple[object, ...]:
     made = f"{batch.created_at:%Y-%m-%d %H:%M}" if batch.created_at else ""
     failed = batch.counts.get(JobState.FAILED, 0)
     ended = f"{batch.done}/{batch.total}"
-    left = "" if batch.ended else seconds(batch.eta_s)
-    return batch.id, batch.collection, made, ended, failed or "", left
+    return batch.id, batch.collection, made, ended, failed or "", _left(batch)
+
+
+def _left(batch: Batch) -> str:
+    if batch.ended:
+        return ""
+    return "paused" if batch.paused else seconds(batch.eta_s)
 
 
 def _print(batch: Batch, failures: list[Failure]) -> None:

@@ -88,7 +88,8 @@ def _queue(position: int, until: datetime | None) -> WaitingFor:
 
 
 def _waiting_for(row: JobRow) -> WaitingFor | None:
-    if row.paused and row.state == JobState.QUEUED:
+    # Whatever part of it is still under way: nothing more of it begins.
+    if row.paused and row.state not in TERMINAL:
         return PAUSED
     if row.waiting_for is not None:
         return WaitingFor.model_validate(row.waiting_for)

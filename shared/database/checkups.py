@@ -39,8 +39,10 @@ WITH late AS (SELECT now() - make_interval(secs => :after_s) AS moment)
 SELECT (SELECT count(*) FROM parts, late WHERE state <> 'done' AND lease_until < moment)
      + (SELECT count(*) FROM jobs, late WHERE state = 'parsing' AND lease_until < moment)
      + (SELECT count(*) FROM embed_queue, late WHERE lease_until < moment) AS expired_leases,
-       (SELECT count(*) FROM jobs, late WHERE deadline < moment
-            AND state IN ('queued', 'parsing', 'embedding')) AS past_deadline
+       (SELECT count(*) FROM jobs j, late WHERE deadline < moment
+            AND state IN ('queued', 'parsing', 'embedding')
+            AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
+       ) AS past_deadline
 """)
 WAITING = text("""
 SELECT id AS job_id, filename, stage, waiting_for->>'code' AS code,

@@ -104,7 +104,7 @@ UPDATE jobs SET warnings = warnings || CAST(:warning AS jsonb) WHERE id = ANY(:i
 FINISH = text(f"""
 UPDATE jobs
 SET state = CASE warnings WHEN '[]' THEN 'succeeded' ELSE 'succeeded_with_warnings' END,
-    stage = 'index', {END},
+    stage = 'index', stage_at = now(), {END},
     timings = timings || jsonb_build_object(
         'total', round(1000 * extract(epoch FROM now() - created_at)))
 WHERE id = ANY(:ids) AND state = 'embedding' {CHANGED}

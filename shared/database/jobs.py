@@ -94,7 +94,7 @@ WHERE id = ANY(:ids) AND {OPEN}
 FAIL = text(f"""
 UPDATE jobs
 SET state = 'failed', problem = CAST(:problem AS jsonb), fence = fence + 1, {END}
-WHERE id = :id AND {OPEN} {CHANGED}
+WHERE id = ANY(:ids) AND {OPEN} {CHANGED}
 """)  # noqa: S608
 CANCEL = text(f"""
 UPDATE jobs SET state = 'cancelled', fence = fence + 1, {END}
@@ -114,10 +114,11 @@ FROM chunks c JOIN jobs j ON j.version_id = c.version_id WHERE j.id = ANY(:ids)
 ON CONFLICT (index_id, version_id) DO NOTHING
 """)
 # While a batch is paused the time of its jobs does not run; resuming gives them new deadlines.
+# A job that somebody else holds just now is found again by the next sweep.
 PAST_DEADLINE = text(f"""
 SELECT id FROM jobs j WHERE deadline < now() AND {OPEN}
   AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
-LIMIT 100
+ORDER BY deadline LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608
 
 
@@ -243,10 +244,15 @@ class Jobs:
 
     async def fail(self, job_id: UUID, problem: Problem) -> bool:
         """End the job as failed, its done work kept for a retry; False when it had ended."""
-        rows = await self._change(FAIL, {"id": job_id, "problem": problem.model_dump_json()})
-        if rows:
-            await self._stop_work([job_id])
-        return bool(rows)
+        return bool(await self.fail_all([job_id], problem))
+
+    async def fail_all(self, job_ids: Sequence[UUID], problem: Problem) -> list[UUID]:
+        """End the open ones of these jobs as failed with one problem, and return them."""
+        parameters = {"ids": list(job_ids), "problem": problem.model_dump_json()}
+        ended = [row["id"] for row in await self._change(FAIL, parameters)]
+        if ended:
+            await self._stop_work(ended)
+        return ended
 
     async def cancel(self, job_ids: Sequence[UUID], *, grace_s: float) -> list[UUID]:
         """End the open ones of these jobs as cancelled and return them.
@@ -260,9 +266,9 @@ class Jobs:
             await self._connection.execute(BURY_CHUNKS, {"ids": ended, "grace_s": grace_s})
         return ended
 
-    async def past_deadline(self) -> list[UUID]:
-        """Return open jobs whose deadline is over."""
-        return list((await self._connection.execute(PAST_DEADLINE)).scalars())
+    async def past_deadline(self, *, most: int = 100) -> list[UUID]:
+        """Lock up to `most` open jobs whose deadline is over, oldest first, and return them."""
+        return list((await self._connection.execute(PAST_DEADLINE, {"most": most})).scalars())
 
     async def _stop_work(self, job_ids: Sequence[UUID]) -> None:
         for statement in (STOP_PARTS, EMPTY_QUEUE):

@@ -124,6 +124,37 @@ async def test_a_stream_tells_what_is_what_changes_and_the_end(
     assert last[first].keys() == shown.keys()
 
 
+async def test_a_pause_and_a_resume_are_told_with_the_jobs_that_wait_for_them(
+    api: IngestApi, line: httpx.AsyncClient, database: Database
+) -> None:
+    batch_id, [first, second] = await two_files(api)
+    await end(database, second)
+    async with stream(line, batch_id) as events:
+        await until(events, "batch")
+        await api.client.post(f"/v1/batches/{batch_id}/pause")
+        [job, batch] = await until(events, "batch")
+        assert (job.data["id"], job.data["waiting_for"]["kind"]) == (first, "operator")
+        assert batch.data["paused"] is True
+        await api.client.post(f"/v1/batches/{batch_id}/resume")
+        [job, batch] = await until(events, "batch")
+        assert (job.data["id"], job.data["waiting_for"]["kind"]) == (first, "queue")
+        assert batch.data["paused"] is False
+
+
+async def test_a_pause_of_a_batch_without_open_jobs_is_told_too(
+    api: IngestApi, line: httpx.AsyncClient, database: Database
+) -> None:
+    batch_id, jobs = await two_files(api)
+    await end(database, *jobs)
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE batches SET sealed = false"))
+    async with stream(line, batch_id) as events:
+        await until(events, "batch")
+        await api.client.post(f"/v1/batches/{batch_id}/pause")
+        [batch] = await until(events, "batch")
+        assert batch.data["paused"] is True
+
+
 async def test_a_batch_that_has_ended_is_told_at_once(
     api: IngestApi, line: httpx.AsyncClient, database: Database
 ) -> None:

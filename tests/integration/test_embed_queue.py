@@ -102,6 +102,7 @@ async def test_the_last_chunk_makes_the_version_live(
     await complete(database, second, two)
     job = await job_row(database, upload.job_id)
     assert (job["state"], job["chunks_left"]) == ("succeeded", 0)
+    assert (job["stage"], job["stage_at"]) == ("index", job["finished_at"])
     assert job["usage"] == {"tokens": 2, "provider_calls": 2, "cached": 0}
     assert await live_version(database, upload.document_id) == 1
 

@@ -1,10 +1,13 @@
 """The sweeper: what died goes back, what is over ends, and everyone can see that it sweeps."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from services.ingest_worker.sweeper import SWEEP, Sweeper
 from shared.database.engine import Database
+from shared.database.jobs import Jobs
 from shared.database.parts import Parts
 from shared.database.sweeps import Sweeps
 from shared.identity import new_id
@@ -85,6 +88,57 @@ async def test_a_job_past_its_deadline_fails(
         await connection.execute(text("UPDATE jobs SET deadline = now() - interval '1 second'"))
     await sweeper.sweep()
     assert (await job_row(database, upload.job_id))["problem"]["code"] == "deadline_exceeded"
+
+
+async def test_however_many_are_overdue_end_in_one_sweep(
+    database: Database, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    await seven_overdue(database)
+    await sweeper.sweep()
+    assert await states(database) == ["failed"] * 7
+
+
+async def test_a_sweep_has_an_end_and_the_next_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bury() -> None:
+        return
+
+    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    settings = IngestSettings(sweep_s=1e-6)
+    sweeper = Sweeper(
+        database=database, bury=bury, wake=lambda: None, settings=settings, grace_s=16
+    )
+    await seven_overdue(database)
+    for ended in (3, 6, 7):
+        await sweeper.sweep()
+        assert (await states(database)).count("failed") == ended
+
+
+async def test_who_holds_an_overdue_job_holds_up_no_other(
+    database: Database, sweeper: Sweeper
+) -> None:
+    [held, *_] = await seven_overdue(database)
+    async with database.worker() as elsewhere, asyncio.timeout(10):
+        await Jobs(elsewhere).lock(held.job_id)
+        await sweeper.sweep()
+        assert (await states(database)).count("failed") == 6
+    await sweeper.sweep()
+    assert (await states(database)).count("failed") == 7
+
+
+async def seven_overdue(database: Database) -> list[Seeded]:
+    collection = await seed_collection(database)
+    seeded = [await seed_upload(database, collection, filename=f"{n}.txt") for n in range(7)]
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE jobs SET deadline = now() - interval '1 second'"))
+    return seeded
+
+
+async def states(database: Database) -> list[str]:
+    async with database.worker() as connection:
+        return list((await connection.execute(text("SELECT state FROM jobs"))).scalars())
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,13 @@ class TestBatches:
         assert f"citewell batches show {ID} --wait" in told.err
         assert ID in served("batches", "list").out
 
+    def test_the_list_says_which_are_held_back(self, served: Run, wire: Wire) -> None:
+        wire.batches[ID] = [{"filename": "a.txt", "job_id": ID}]
+        wire.endless = True
+        assert "paused" not in served("batches", "list").out
+        wire.paused.add(ID)
+        assert "paused" in served("batches", "list").out
+
     def test_what_an_operator_must_mend_can_then_be_retried(self, served: Run, wire: Wire) -> None:
         wire.batches[ID] = [{"filename": "late.txt", "job_id": ID}]
         wire.looks[ID] = 5
