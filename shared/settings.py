@@ -1,78 +1,21 @@
 """Every setting of both services, read once and typed: one group for each outside thing.
 
 A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`; what the environment does
-not say may stand in a file of that name in small letters (see `SECRETS_DIR`).
+not say may stand in a file of that name in small letters (see `shared.settings_groups`).
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
-from typing_extensions import override
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
+from shared.settings_groups import SettingsGroup, group_config
 
 MIB = 1024 * 1024
 
 ProviderName = Literal["openai", "anthropic"]
-
-
-# Where files named like settings, in small letters, hold what the environment does not say.
-SECRETS_DIR = "CITEWELL_SECRETS_DIR"
-DEFAULT_SECRETS_DIR = "/run/secrets"
-
-
-def group_config(name: str) -> SettingsConfigDict:
-    """Return how a group is read whose variables begin with `CITEWELL_` and this name."""
-    return SettingsConfigDict(
-        env_prefix=f"CITEWELL_{name}_",
-        # Compose hands on a variable that nobody set as an empty one.
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
-
-
-class SettingsGroup(BaseSettings):
-    """One outside thing's settings, from the environment, then from secret files."""
-
-    @override
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look for files where the environment says, if there is such a folder."""
-        folder = secrets_folder()
-        if folder is None:
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
-    @classmethod
-    def variable(cls, field: str) -> str:
-        """Return the environment variable of a field."""
-        alias = cls.model_fields[field].validation_alias
-        return (
-            alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{field.upper()}"
-        )
-
-
-def secrets_folder() -> Path | None:
-    """Return the folder of secret files, None where there is none."""
-    folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)  # noqa: TID251 - here they are read
-    return folder if folder.is_dir() else None
 
 
 class DatabaseSettings(SettingsGroup):
@@ -189,6 +132,16 @@ class OpenAISettings(SettingsGroup):
     )
     base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
     chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedding requests a minute, of all workers; 0: as the provider's headers say.",
+    )
+    tokens_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedded tokens a minute, of all workers; 0: as the provider's headers say.",
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 

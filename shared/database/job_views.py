@@ -9,12 +9,20 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-SHOWN = """
+# A space that is parked says so on every job that has chunks in it, by one row.
+PARKED = """
+SELECT jsonb_build_object('kind', p.kind, 'code', p.code, 'detail', p.detail, 'until',
+    to_char(p.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+FROM embed_queue q JOIN parked_spaces p ON p.space = q.space
+WHERE q.job_id = jobs.id AND jobs.state = 'embedding' AND p.until IS NOT NULL LIMIT 1
+"""
+SHOWN = f"""
 SELECT id, document_id, batch_id, version, filename, duplicate_of, state, stage, revision,
-       pages_total, pages_done, chunks_total, chunks_left, attempts, waiting_for, problem,
+       pages_total, pages_done, chunks_total, chunks_left, attempts, problem,
+       coalesce(({PARKED}), waiting_for) AS waiting_for,
        warnings, timings, usage, created_at, updated_at, finished_at, now() AS read_at
 FROM jobs
-"""
+"""  # noqa: S608 - constants of this module only
 BY_ID = text(f"{SHOWN} WHERE id = :id")
 LISTED = text(f"""
 {SHOWN}

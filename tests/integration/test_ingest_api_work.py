@@ -239,7 +239,7 @@ async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
     await workers.work()
     async with api.context.database.worker() as connection:
         assert await EmbedQueue(connection).ready(most=1) == 0
-        assert await EmbedQueue(connection).oldest_space() is None
+        assert await EmbedQueue(connection).waiting(most=1) is None
     assert (await shown(api, f"/v1/jobs/{job['job_id']}"))["state"] == "succeeded"
 
 

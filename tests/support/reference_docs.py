@@ -19,7 +19,8 @@ from citewell.cli.app import VERBS
 from citewell.embedded.settings import EmbeddedSettings
 from shared.errors import CitewellError
 from shared.problems import STATUS
-from shared.settings import Settings, SettingsGroup
+from shared.settings import Settings
+from shared.settings_groups import SettingsGroup
 from tests.support.reference_http import APPS, INTRODUCTION, http_parts
 from tests.support.tables import table
 
