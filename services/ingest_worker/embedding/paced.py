@@ -4,6 +4,7 @@ It repeats only what was refused for too much, which nobody paid for.
 """
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,14 +19,16 @@ MOST_WAIT_S = 30.0
 LOOK_AFTER_S = 0.25
 TRIES = 6
 # The part of a minute's tokens one request may take: any window then holds whole requests.
-REQUEST_SHARE = 1 / 40
+REQUEST_SHARE = 1 / 60
+# Until the provider's first answer its limits are not known; this much fits most of them.
+FIRST_TOKENS = 4096
 # Where requests are what is scarce, each waits for more texts, up to OpenAI's own most.
 LONGEST_LINGER_S = 2.0
 MOST_INPUTS = 2048
 
 
 class RequestTooLarge(EmbeddingRejected):
-    """One request has more tokens than the provider takes in a minute."""
+    """One request has more tokens than the provider takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +50,24 @@ class PacedEmbedder:
         self._quota = Quota()
         self._waited_s = 0.0
         self._tokens = 0
+        self._answered = False
 
     def room(self, usual: Room) -> Room:
         """Return what a request may hold: less where tokens are scarce, more where requests are."""
-        requests, tokens = self._quota.requests, self._quota.tokens
-        share = tokens / requests if tokens and requests else 0.0
-        most = usual.tokens
-        if tokens:
-            most = min(most, max(1, int(max(tokens * REQUEST_SHARE, share))))
-        if not self._wants_fuller(share):
+        most = min(usual.tokens, self._most_tokens(self._quota.tokens))
+        if not self._answered:
+            most = min(most, FIRST_TOKENS)
+        if not self._wants_fuller():
             return Room(usual.inputs, most, usual.linger_s)
-        linger_s = min(LONGEST_LINGER_S, MINUTE_S / requests)
+        linger_s = min(LONGEST_LINGER_S, MINUTE_S / self._quota.requests)
         return Room(MOST_INPUTS, most, max(usual.linger_s, linger_s))
 
     async def embed(self, texts: Sequence[str], *, tokens: int) -> Embedded:
         """Embed texts of `tokens` tokens in one request, as soon as the budget allows.
 
         Raises:
-            RequestTooLarge: no minute holds so many tokens; fewer texts may fit.
+            RequestTooLarge: it was refused, and holds more than its part of a minute; fewer
+                texts may fit.
             EmbeddingLimited: the provider takes nothing for a longer time; `retry_after_s` says
                 how long.
             CitewellError: what the embedder raises.
@@ -76,11 +79,12 @@ class PacedEmbedder:
             try:
                 return await self._call(texts, tokens)
             except EmbeddingLimited as error:
+                named = error.limits.tokens.per_minute or 0
                 await self._budget.refused(error.limits, retry_after_s=error.retry_after_s)
                 if tried == TRIES:
                     error.retry_after_s = max(1.0, await self._budget.pause_s())
                     raise
-            if len(texts) > 1 and 0 < self._quota.tokens < tokens:
+            if len(texts) > 1 and tokens > self._most_tokens(max(named, self._quota.tokens)):
                 raise RequestTooLarge
 
     async def _call(self, texts: Sequence[str], tokens: int) -> Embedded:
@@ -95,6 +99,7 @@ class PacedEmbedder:
         except CitewellError:
             await self._budget.failed()
             raise
+        self._answered = True
         counted = embedded.tokens or tokens
         await self._budget.answered(
             extra_tokens=counted - tokens, tokens=counted, limits=embedded.limits
@@ -125,7 +130,15 @@ class PacedEmbedder:
         """
         return waited_s > LOOK_AFTER_S and await self._budget.pause_s() > 0
 
-    def _wants_fuller(self, share: float) -> bool:
+    def _most_tokens(self, per_minute: float) -> int:
+        """Return the most tokens of one request, where a minute has so many; 0 is no limit."""
+        if not per_minute:
+            return sys.maxsize
+        share = per_minute / self._quota.requests if self._quota.requests else 0.0
+        return max(1, int(max(per_minute * REQUEST_SHARE, share)))
+
+    def _wants_fuller(self) -> bool:
+        """Tell whether requests were waited for, and the tokens would allow larger ones."""
         if not self._quota.requests or self._waited_s <= 0:
             return False
-        return not self._quota.tokens or self._tokens < share
+        return self._tokens < self._most_tokens(self._quota.tokens)
