@@ -34,6 +34,11 @@ class FailingEmbedder(HashingEmbedder):
     """An embedder that answers some calls and is then down."""
 
     left = math.inf
+    refusals = 0
+    texts = 0
+
+    def refuse_once(self) -> None:
+        self.refusals = 1
 
     def fails_after(self, calls: int) -> None:
         self.left = calls
@@ -44,7 +49,12 @@ class FailingEmbedder(HashingEmbedder):
             self.failure = EmbeddingUnavailable()
             self.left = math.inf
         self.left -= 1
-        return await super().embed_documents(texts)
+        if self.refusals:
+            self.refusals -= 1
+            raise EmbeddingRejected
+        embedded = await super().embed_documents(texts)
+        self.texts += len(texts)
+        return embedded
 
 
 class Workers:
@@ -225,6 +235,21 @@ async def test_points_lost_while_their_document_is_embedded_are_made_before_it_g
     done = await shown(api, f"/v1/jobs/{job['job_id']}")
     assert done["state"] == "succeeded", done
     assert await api.vectors.count(index_id) == done["chunks"]["total"]
+
+
+async def test_what_was_paid_for_before_a_failure_is_not_paid_for_again(
+    api: IngestApi, workers: Workers
+) -> None:
+    good = {f"{name}.md": f"{name} digs dens in the wood.".encode() for name in ("Fox", "Badger")}
+    await upload(api.client, *good.items())
+    workers.embedder.refuse_once()
+    workers.embedder.fails_after(calls=2)
+    await workers.work()
+    workers.embedder.failure = None
+    before = workers.embedder.texts
+    await free(api)
+    await workers.work()
+    assert workers.embedder.texts - before == 1
 
 
 async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(

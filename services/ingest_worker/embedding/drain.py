@@ -5,6 +5,7 @@ back to the queue with a reason on its jobs; a provider that keeps failing parks
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,11 @@ class Embedding:
         self._lease_s = ingest.lease_s
         self._grace_s = grace_s
         self._ready: set[UUID] = set()
+        # One slot at a time looks for work: together they would wait for the same chunks.
+        self._looking = asyncio.Lock()
+        self._clock = time.monotonic
+        self._found_nothing_at = 0.0
+        self._busy = 0
 
     async def drain(self, *, budget_s: float) -> Report:
         """Embed what is queued until nothing is left or the budget is used; several at once."""
@@ -104,17 +110,41 @@ class Embedding:
         done = Report()
         while asyncio.get_running_loop().time() < end:
             report = await self._embed_claim()
-            if report is None:
+            if report is not None:
+                done += report
+            elif self._busy:
+                # While others work more may come; the drain is not over before they are.
+                await asyncio.sleep(LINGER_S)
+            else:
                 break
-            done += report
         return done
 
     async def _embed_claim(self) -> Report | None:
         claimed = await self._claim()
-        return await self._embed_batch(claimed) if claimed else None
+        if claimed is None:
+            return None
+        self._busy += 1
+        try:
+            return await self._embed_batch(claimed)
+        finally:
+            self._busy -= 1
 
     async def _claim(self) -> Claimed | None:
-        """Claim what has waited longest; wait a moment first while a request is still filling."""
+        """Claim what has waited longest, one slot at a time.
+
+        Whoever waited for another to look, which found nothing, need not look again.
+        """
+        asked = self._clock()
+        async with self._looking:
+            if self._found_nothing_at >= asked:
+                return None
+            claimed = await self._claim_when_full()
+            if claimed is None:
+                self._found_nothing_at = self._clock()
+            return claimed
+
+    async def _claim_when_full(self) -> Claimed | None:
+        """Wait a moment while a request is still filling, then claim."""
         claimed = await self._claim_or_linger(patient=True)
         if isinstance(claimed, float):
             await asyncio.sleep(claimed)
