@@ -9,6 +9,7 @@ DIR is the data folder of `citewell up`. CPU is what each part and its children 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -68,11 +69,14 @@ def main() -> int:
     ]
     code = subprocess.run(command, check=False).returncode
     seconds = time.monotonic() - start
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     after = cpu_by_part(json.loads((options.data / "ready.json").read_text())["pids"])
     print(f"{files} files in {seconds:.1f} s: {files / seconds:.1f} files/s")
-    for name, used in sorted(after.items(), key=lambda item: -item[1]):
-        spent = used - before.get(name, 0.0)
-        print(f"{name:10} {spent:7.1f} CPU-s  {1000 * spent / files:6.1f} ms a file")
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
+    spent["client"] = used.ru_utime + used.ru_stime
+    for name, cpu in sorted(spent.items(), key=lambda item: -item[1]):
+        print(f"{name:10} {cpu:7.1f} CPU-s  {1000 * cpu / files:6.1f} ms a file")
+    print(f"{'all':10} {sum(spent.values()):7.1f} CPU-s")
     return code
 
 

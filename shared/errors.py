@@ -116,6 +116,26 @@ class Conflict(CitewellError):
     hint = "Read the current state and decide again."
 
 
+class RequestUnderWay(Conflict):
+    """A request with this `Idempotency-Key` has not been answered yet."""
+
+    retryable = True
+    who: ClassVar[Who] = "nobody"
+    hint = "Wait the seconds in `Retry-After`, then send the same request again."
+
+
+class KeyUsedDifferently(Conflict):
+    """This `Idempotency-Key` came with other fields or files before."""
+
+    hint = "Send a new request under a key of its own."
+
+
+class BytesLost(NotFound):
+    """The bytes of this version are no longer in the blob store."""
+
+    hint = "Upload the same file again: every version with these bytes has them back."
+
+
 class RateLimited(CitewellError):
     """Too many requests or too much queued work; wait as told."""
 
@@ -241,6 +261,13 @@ class Unavailable(CitewellError):
     retryable = True
     who: ClassVar[Who] = "nobody"
     hint = "Wait; if it stays, see `/readyz` for the part that is down."
+
+
+class QueueFull(Unavailable):
+    """More work is queued for all tenants than this deployment takes on."""
+
+    code = "rate_limited"
+    hint = "Wait the seconds in `Retry-After`; workers may be too few or down."
 
 
 class DatabaseUnavailable(Unavailable):

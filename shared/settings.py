@@ -1,7 +1,7 @@
 """Every setting of both services, read once and typed: one group for each outside thing.
 
 A name is `CITEWELL_` + group + field, such as `CITEWELL_DATABASE_URL`; what the environment does
-not say may stand in a file of that name in small letters (see `shared.settings_groups`).
+not say may stand in a file of that name in small letters (`shared.settings_group`).
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
-from shared.settings_groups import SettingsGroup, group_config
+from shared.settings_group import SettingsGroup, group_config
 
 MIB = 1024 * 1024
 
@@ -96,6 +96,11 @@ class BlobSettings(SettingsGroup):
     s3_access_key_id: SecretStr | None = Field(default=None, description="S3 access key id.")
     s3_secret_access_key: SecretStr | None = Field(
         default=None, description="S3 secret access key."
+    )
+    min_free_bytes: int = Field(
+        default=1024 * MIB,
+        ge=0,
+        description="Room a folder's disk keeps: an upload that would leave less is refused (507).",
     )
 
 
@@ -205,6 +210,14 @@ class IngestSettings(SettingsGroup):
         default=1024 * MIB, ge=1, description="Largest upload request accepted."
     )
     max_files: int = Field(default=1000, ge=1, description="Most files in one upload request.")
+    max_open_jobs: int = Field(
+        default=1_000_000, ge=1, description="Open jobs of all tenants above which uploads are 503."
+    )
+    max_open_jobs_per_tenant: int = Field(
+        default=200_000,
+        ge=1,
+        description="Open jobs of one tenant above which its uploads are 429.",
+    )
     part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
@@ -218,7 +231,7 @@ class IngestSettings(SettingsGroup):
         description="Memory above which a parser process is renewed after its part.",
     )
     parser_recycle_parts: int = Field(
-        default=1000, ge=1, description="Parts after which a parser process is renewed."
+        default=5000, ge=1, description="Parts after which a parser process is renewed."
     )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."

@@ -8,11 +8,20 @@ import typer
 
 from citewell.cli.connection import connect
 from citewell.cli.failures import ExitCode, complain, next_step, told
-from citewell.cli.options import AsJson, JobIds, Key, OfBatch, Url
+from citewell.cli.options import (
+    AsJson,
+    JobIds,
+    Key,
+    Ocr,
+    OfBatch,
+    OfCollection,
+    Retryable,
+    Url,
+)
 from citewell.cli.output import print_json, stderr, stdout
 from citewell.cli.wording import counted
-from citewell.client import Batch, Job, ProblemError
-from shared.models import JobState, ParseOptions, Problem
+from citewell.client import Batch, Job, ProblemError, RetriedJobs
+from shared.models import ParseOptions, Problem
 
 # Each further job would be refused for the same reason.
 _HOLDS_FOR_ALL = frozenset({"unauthenticated", "forbidden"})
@@ -81,35 +90,57 @@ def tell_batch(batch: Batch, *, as_json: bool) -> None:
     stderr().print(f"Next: citewell batches show {batch.id} --wait", soft_wrap=True)
 
 
+def tell_retried(retried: RetriedJobs, *, as_json: bool) -> None:
+    """Print how many failed jobs are open again."""
+    if as_json:
+        told = retried.model_dump(mode="json", exclude={"next_cursor"})
+        print_json({"batch": None, "jobs": [], "refused": [], **told})
+        return
+    if not retried.retried:
+        stderr().print("There was nothing to do.")
+    else:
+        stdout().print(f"{retried.retried} jobs are open again.")
+    if retried.passed_over:
+        stderr().print(f"{retried.passed_over} passed over: gone, or of an older version.")
+
+
 @told
 def retry(
     job_ids: JobIds = None,
     *,
     batch: OfBatch = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Every failed job, of --batch if that is given.")
+        bool, typer.Option("--failed", "--all", help="Every failed job, of --batch if given.")
     ] = False,
-    code: Annotated[
-        str | None, typer.Option(help="With --failed: only jobs with this problem.")
-    ] = None,
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read pages that are pictures.")] = False,
+    code: Annotated[str | None, typer.Option(help="Every job that failed with this.")] = None,
+    retryable: Retryable = False,
+    collection: OfCollection = None,
+    ocr: Ocr = False,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Open failed or cancelled jobs again: JOB_IDS, or --batch, or --failed.
+    """Open jobs again: JOB_IDS, all of --batch, or those that failed (--failed, --code, …).
 
     A failed job goes on from its last good step. --batch alone opens cancelled jobs too.
     """
-    _check(job_ids, batch, failed=failed, code=code, ocr=ocr)
+    chosen = failed or bool(code or retryable or collection)
+    _check(job_ids, batch, chosen=chosen)
     options = ParseOptions(ocr=True) if ocr else None
     with connect(url, key) as client:
-        if batch and not failed:
-            tell_batch(client.retry_batch(batch), as_json=as_json)
+        if chosen:
+            retried = client.retry_jobs(
+                batch=batch,
+                code=code,
+                retryable=retryable or None,
+                collection=collection,
+                options=options,
+            )
+            tell_retried(retried, as_json=as_json)
             return
-        if failed:
-            found = client.all_jobs(state=JobState.FAILED, batch=batch, code=code)
-            job_ids = [str(job.id) for job in found]
+        if batch:
+            tell_batch(client.retry_batch(batch, options=options), as_json=as_json)
+            return
         acted = act_on_jobs(job_ids or (), lambda one: client.retry_job(one, options=options))
     tell_jobs(acted, as_json=as_json)
 
@@ -135,15 +166,7 @@ def cancel(
     tell_jobs(acted, as_json=as_json)
 
 
-def _check(
-    job_ids: list[str] | None, batch: str | None, *, failed: bool, code: str | None, ocr: bool
-) -> None:
-    if bool(job_ids) == bool(batch or failed):
-        message = "Name jobs by their ids, or give --batch or --failed: one of these."
-        raise typer.BadParameter(message)
-    if code and not failed:
-        message = "--code chooses among failed jobs: add --failed."
-        raise typer.BadParameter(message)
-    if ocr and batch and not failed:
-        message = "--ocr begins jobs anew, one by one: add --failed."
+def _check(job_ids: list[str] | None, batch: str | None, *, chosen: bool) -> None:
+    if bool(job_ids) == bool(batch or chosen):
+        message = "Name jobs by their ids, or give --batch, --failed or --code: one of these."
         raise typer.BadParameter(message)

@@ -11,16 +11,16 @@ from rich.progress import BarColumn, Progress, TextColumn
 from citewell.cli.acting import tell_batch
 from citewell.cli.connection import FOLLOWING, connect
 from citewell.cli.failures import ExitCode, complain, told
-from citewell.cli.options import AsJson, Cursor, Key, Limit, Url
+from citewell.cli.options import AsJson, Cursor, Key, Limit, Ocr, Url
 from citewell.cli.output import print_json, seconds, stderr, stdout, table
-from citewell.cli.wording import counted, tell_more
+from citewell.cli.wording import counted, tell_page
 from citewell.client import Batch, Client, Job
-from shared.models import JobState, Problem
+from shared.models import JobState, ParseOptions, Problem
 
 _FIRST_S, _LONGEST_S, _LONGER = 0.25, 2.0, 1.5
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="See, retry and cancel whole uploads."
+    add_completion=False, no_args_is_help=True, help="See, pause, retry, cancel whole uploads."
 )
 
 BatchId = Annotated[str, typer.Argument(help="Id of a batch.")]
@@ -50,13 +50,8 @@ def list_batches(
     """List batches, newest first, with their jobs counted."""
     with connect(url, key) as client:
         page = client.batches(cursor=cursor, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [_row(batch) for batch in page.items]
     headings = ["batch", "collection", "made", "ended", "failed", "left"]
-    stdout().print(table(headings, rows))
-    tell_more(page.next_cursor)
+    tell_page(page, headings, _row, as_json=as_json)
 
 
 @app.command()
@@ -92,10 +87,38 @@ def show(
 
 @app.command()
 @told
-def retry(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Open every job of a batch again that failed or was cancelled."""
+def retry(
+    batch_id: BatchId,
+    *,
+    code: Annotated[str | None, typer.Option(help="Only jobs that failed with this.")] = None,
+    ocr: Ocr = False,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Open every job of a batch again that failed or was cancelled.
+
+    With --code, only those that failed so.
+    """
+    options = ParseOptions(ocr=True) if ocr else None
     with connect(url, key) as client:
-        tell_batch(client.retry_batch(batch_id), as_json=as_json)
+        tell_batch(client.retry_batch(batch_id, code=code, options=options), as_json=as_json)
+
+
+@app.command()
+@told
+def pause(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Begin no more work of a batch; what is under way ends."""
+    with connect(url, key) as client:
+        tell_batch(client.pause_batch(batch_id), as_json=as_json)
+
+
+@app.command()
+@told
+def resume(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Let a paused batch go on."""
+    with connect(url, key) as client:
+        tell_batch(client.resume_batch(batch_id), as_json=as_json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from citewell.cli.connection import connect
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, Cursor, Key, Limit, Url, Yes
 from citewell.cli.output import print_json, stdout, table
-from citewell.cli.wording import tell_more
+from citewell.cli.wording import tell_page
 from citewell.client import Collection
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="See, make, delete collections.")
@@ -30,12 +30,8 @@ def list_collections(
     """List collections in the order of their names."""
     with connect(url, key) as client:
         page = client.collections(cursor=cursor, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [(one.name, one.documents, one.space, one.description) for one in page.items]
-    stdout().print(table(["collection", "documents", "space", "description"], rows))
-    tell_more(page.next_cursor)
+    headings = ["collection", "documents", "space", "description"]
+    tell_page(page, headings, _row, as_json=as_json)
 
 
 @app.command()
@@ -85,6 +81,10 @@ def delete(
         print_json({"deleted": [name]})
         return
     stdout().print(f"{name} is deleted.")
+
+
+def _row(one: Collection) -> tuple[object, ...]:
+    return one.name, one.documents, one.space, one.description
 
 
 def _typed(text: str) -> tuple[str, str]:

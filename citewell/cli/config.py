@@ -18,7 +18,7 @@ from shared.blobs.build import build_blob_store
 from shared.embeddings.spaces import default_space
 from shared.errors import CitewellError
 from shared.settings import Settings, read_settings
-from shared.settings_groups import SECRETS_DIR, SettingsGroup, secrets_folder
+from shared.settings_group import SECRETS_DIR, SettingsGroup, secrets_folder
 
 _PREFIX = "CITEWELL_"
 # Read by the command line, by the demo's and by tests' own rules; no service's setting.

@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from citewell.cli.absence import NoServerKnown
-from citewell.client import Client, Patience
+from citewell.client.blocking import Client
+from citewell.client.retries import Patience
 from citewell.embedded.data_folder import Ready
 
 # A person waits at the terminal: an absent server is told at once, a busy one given some time.

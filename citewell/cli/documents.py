@@ -10,8 +10,8 @@ from citewell.cli.connection import connect
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, Cursor, Key, Limit, Url, Yes
 from citewell.cli.output import print_json, shortened, stderr, stdout, table
-from citewell.cli.wording import size, tell_more
-from citewell.client import Document, Page, PlacedChunk, Version
+from citewell.cli.wording import size, tell_page
+from citewell.client import Document, PlacedChunk, Version
 from shared.models import JobState
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="See, fetch, delete documents.")
@@ -42,12 +42,8 @@ def list_documents(
         page = client.documents(
             collection=collection, name=name, state=state, cursor=cursor, limit=limit
         )
-    if as_json:
-        print_json(page)
-        return
-    rows = [(one.id, one.name, one.state, one.live_version, one.pages) for one in page.items]
-    stdout().print(table(["document", "name", "state", "live version", "pages"], rows))
-    tell_more(page.next_cursor)
+    headings = ["document", "name", "state", "live version", "pages"]
+    tell_page(page, headings, _row, as_json=as_json)
 
 
 @app.command()
@@ -75,16 +71,33 @@ def versions(
 ) -> None:
     """List a document's versions, newest first."""
     with connect(url, key) as client:
-        page: Page[Version] = client.versions(document_id, cursor=cursor, limit=limit)
+        page = client.versions(document_id, cursor=cursor, limit=limit)
+    headings = ["version", "", "state", "pages", "size"]
+    tell_page(page, headings, _version_row, as_json=as_json)
+
+
+@app.command()
+@told
+def restore(
+    document_id: DocumentId,
+    version: Annotated[int, typer.Argument(min=1, help="Which version to bring back.")],
+    *,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an old version's bytes the newest version; queries see it when its job has ended."""
+    with connect(url, key) as client:
+        restored = client.restore_version(document_id, version)
     if as_json:
-        print_json(page)
+        print_json(restored)
         return
-    rows = [
-        (one.version, "live" if one.live else "", one.state, one.pages, size(one.size or 0))
-        for one in page.items
-    ]
-    stdout().print(table(["version", "", "state", "pages", "size"], rows))
-    tell_more(page.next_cursor)
+    [job] = restored.jobs
+    if job.duplicate_of:
+        stdout().print(f"Version {job.version} is the same already.")
+        return
+    stdout().print(f"Version {job.version} is made from version {version}: job {job.job_id}.")
+    stderr().print(f"Next: citewell jobs show {job.job_id}", soft_wrap=True)
 
 
 @app.command()
@@ -100,16 +113,9 @@ def chunks(
 ) -> None:
     """List the chunks that queries find, in their order."""
     with connect(url, key) as client:
-        page: Page[PlacedChunk] = client.chunks(document_id, cursor=cursor, limit=limit)
-    if as_json:
-        print_json(page)
-        return
-    rows = [
-        (one.ordinal, one.id, f"{one.page_start}-{one.page_end}", one.tokens, _text(one))
-        for one in page.items
-    ]
-    stdout().print(table(["", "chunk", "pages", "tokens", "text"], rows))
-    tell_more(page.next_cursor)
+        page = client.chunks(document_id, cursor=cursor, limit=limit)
+    headings = ["", "chunk", "pages", "tokens", "text"]
+    tell_page(page, headings, _chunk_row, as_json=as_json)
 
 
 @app.command()
@@ -180,8 +186,17 @@ def _own_name(document: Document) -> Path:
     return Path(PurePosixPath(document.name.replace("\\", "/")).name or str(document.id))
 
 
-def _text(chunk: PlacedChunk) -> str:
-    return shortened(chunk.text, _SHOWN)
+def _row(one: Document) -> tuple[object, ...]:
+    return one.id, one.name, one.state, one.live_version, one.pages
+
+
+def _version_row(one: Version) -> tuple[object, ...]:
+    return one.version, "live" if one.live else "", one.state, one.pages, size(one.size or 0)
+
+
+def _chunk_row(one: PlacedChunk) -> tuple[object, ...]:
+    pages = f"{one.page_start}-{one.page_end}"
+    return one.ordinal, one.id, pages, one.tokens, shortened(one.text, _SHOWN)
 
 
 def _details(document: Document) -> list[tuple[str, object]]:

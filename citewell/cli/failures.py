@@ -10,7 +10,12 @@ from rich.text import Text
 
 from citewell.cli.absence import NoServerKnown
 from citewell.cli.output import stderr
-from citewell.client import AnswerNotUnderstood, FileUnreadable, ProblemError, ServerUnreachable
+from citewell.client.errors import (
+    AnswerNotUnderstood,
+    FileUnreadable,
+    ProblemError,
+    ServerUnreachable,
+)
 from citewell.loading.files import NamesCollide, NothingToLoad
 from shared.errors import CitewellError, Unavailable
 from shared.models import Problem

@@ -7,9 +7,18 @@ import typer
 from citewell.cli.acting import cancel, retry
 from citewell.cli.connection import connect
 from citewell.cli.failures import told
-from citewell.cli.options import AsJson, Cursor, Key, Limit, OfBatch, Url
+from citewell.cli.options import (
+    AsJson,
+    Cursor,
+    Key,
+    Limit,
+    OfBatch,
+    OfCollection,
+    Retryable,
+    Url,
+)
 from citewell.cli.output import print_json, seconds, stdout, table
-from citewell.cli.wording import counted, progress, tell_more, why
+from citewell.cli.wording import counted, progress, tell_page, why
 from citewell.client import Job
 from shared.models import JobState
 
@@ -23,8 +32,11 @@ app = typer.Typer(
 def list_jobs(
     *,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Short for --state failed.")] = False,
     batch: OfBatch = None,
     code: Annotated[str | None, typer.Option(help="Only jobs with this problem.")] = None,
+    retryable: Retryable = False,
+    collection: OfCollection = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     url: Url = "",
@@ -34,15 +46,21 @@ def list_jobs(
     """List jobs; with --batch, count them first."""
     with connect(url, key) as client:
         of_batch = client.batch(batch) if batch else None
-        page = client.jobs(state=state, batch=batch, code=code, cursor=cursor, limit=limit)
+        page = client.jobs(
+            state=JobState.FAILED if failed else state,
+            batch=batch,
+            code=code,
+            retryable=retryable or None,
+            collection=collection,
+            cursor=cursor,
+            limit=limit,
+        )
     if as_json:
         print_json({"batch": of_batch, **page.model_dump(mode="json")})
         return
     if of_batch:
         stdout().print(f"{counted(of_batch)}\n")
-    rows = [(job.id, job.state, job.filename, progress(job), why(job)) for job in page.items]
-    stdout().print(table(["job", "state", "file", "progress", "why"], rows))
-    tell_more(page.next_cursor)
+    tell_page(page, ["job", "state", "file", "progress", "why"], _row)
 
 
 @app.command()
@@ -66,6 +84,10 @@ def show(
 # The same verbs as `citewell retry` and `citewell cancel`, where they were first.
 app.command("retry")(retry)
 app.command("cancel")(cancel)
+
+
+def _row(job: Job) -> tuple[object, ...]:
+    return job.id, job.state, job.filename, progress(job), why(job)
 
 
 def _details(job: Job) -> list[tuple[str, object]]:

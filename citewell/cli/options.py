@@ -29,6 +29,13 @@ Key = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 JobIds = Annotated[list[str] | None, typer.Argument(help="Ids of jobs.", show_default=False)]
 OfBatch = Annotated[str | None, typer.Option("--batch", help="Id of a batch.")]
+Retryable = Annotated[
+    bool, typer.Option("--retryable", help="Only jobs whose problem says that retrying helps.")
+]
+OfCollection = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Only jobs of this collection.")
+]
+Ocr = Annotated[bool, typer.Option("--ocr", help="Begin anew, and read pages that are pictures.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Most of them.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where a list ended.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

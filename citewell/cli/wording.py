@@ -1,13 +1,19 @@
-"""How jobs, batches and pages of lists are put into words, the same for every verb."""
+"""How jobs, batches and pages of lists are told, the same for every verb."""
 
-from citewell.cli.output import stderr
-from citewell.client import Batch, Job
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from citewell.cli.output import print_json, stderr, stdout, table
+from citewell.client.models import Batch, Job, Page
+
+Item = TypeVar("Item")
 
 
 def counted(batch: Batch) -> str:
     """Word a batch: how many of its jobs ended, and the states they are in."""
     counts = ", ".join(f"{count} {state}" for state, count in batch.counts.items() if count)
-    return f"Batch {batch.id}: {batch.done} of {batch.total} ended ({counts or 'no jobs'})"
+    held = ", paused" if batch.paused else ""
+    return f"Batch {batch.id}: {batch.done} of {batch.total} ended ({counts or 'no jobs'}){held}"
 
 
 def progress(job: Job) -> str:
@@ -41,7 +47,17 @@ def size(amount: int) -> str:
     return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def tell_more(next_cursor: str | None) -> None:
-    """Say how a list goes on, unless it was the last page."""
-    if next_cursor:
-        stderr().print(f"More: add --cursor {next_cursor}", soft_wrap=True)
+def tell_page(
+    page: Page[Item],
+    headings: Sequence[str],
+    row: Callable[[Item], Sequence[object]],
+    *,
+    as_json: bool = False,
+) -> None:
+    """Print one page of a list for programs or for people, and say how the list goes on."""
+    if as_json:
+        print_json(page)
+        return
+    stdout().print(table(headings, map(row, page.items)))
+    if page.next_cursor:
+        stderr().print(f"More: add --cursor {page.next_cursor}", soft_wrap=True)

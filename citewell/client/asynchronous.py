@@ -10,19 +10,18 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import anyio
 from pydantic import TypeAdapter
 
+from citewell.client.jobs import Id, JobCalls
 from citewell.client.models import (
     Answer,
-    Batch,
     Collection,
     Diagnosis,
     Document,
     File,
-    Job,
     OnDuplicate,
     Page,
     PlacedChunk,
@@ -34,16 +33,9 @@ from citewell.client.models import (
     Version,
 )
 from citewell.client.multipart import build_form
-from citewell.client.transport import Call, Calls, given, understand
-from shared.models import JobState, ParseOptions
+from citewell.client.transport import Call, given, understand
+from shared.models import ParseOptions
 
-# The largest page the server gives.
-MOST_ITEMS = 100
-Id = UUID | str
-_JOB = TypeAdapter(Job)
-_JOBS = TypeAdapter(Page[Job])
-_BATCH = TypeAdapter(Batch)
-_BATCHES = TypeAdapter(Page[Batch])
 _USAGE = TypeAdapter(Usage)
 _DIAGNOSIS = TypeAdapter(Diagnosis)
 _READINESS = TypeAdapter(Readiness)
@@ -59,7 +51,7 @@ _SEARCH = TypeAdapter(SearchResult)
 _ANSWER = TypeAdapter(Answer)
 
 
-class AsyncClient(Calls):
+class AsyncClient(JobCalls):
     """Speaks to one server with one key; use it as a context manager, or call `aclose`."""
 
     # Collections
@@ -106,8 +98,8 @@ class AsyncClient(Calls):
     ) -> UploadResult:
         """Send files in one request, streamed; a path goes under the name it is given by.
 
-        A cut connection is tried again: the request carries an `Idempotency-Key`, and with
-        `replace` and `skip` the same bytes under the same name are no work.
+        A cut connection is tried again: the request carries an `Idempotency-Key`, its own unless
+        one is given, so that however often it is sent it is done once.
 
         Raises:
             FileUnreadable: one of the files cannot be read; nothing was stored.
@@ -125,89 +117,8 @@ class AsyncClient(Calls):
             "/v1/documents",
             body=form.body,
             headers={**form.headers, "Idempotency-Key": idempotency_key or str(uuid4())},
-            idempotent=idempotency_key is not None or on_duplicate != "new",
         )
         return await self._send(call, _UPLOAD)
-
-    # Jobs and batches
-
-    async def job(
-        self, job_id: Id, *, wait_s: float | None = None, since: int | None = None
-    ) -> Job:
-        """Return a job; with `wait_s` (≤ 60) once it ended or its revision is not `since`."""
-        return await self._get(f"/v1/jobs/{job_id}", _JOB, wait=wait_s, since=since)
-
-    async def jobs(
-        self,
-        *,
-        state: JobState | str | None = None,
-        batch: Id | None = None,
-        code: str | None = None,
-        cursor: str | None = None,
-        limit: int | None = None,
-    ) -> Page[Job]:
-        """List jobs by state, batch or problem code, one page at a time."""
-        return await self._get(
-            "/v1/jobs", _JOBS, state=state, batch=batch, code=code, cursor=cursor, limit=limit
-        )
-
-    async def all_jobs(
-        self,
-        *,
-        state: JobState | str | None = None,
-        batch: Id | None = None,
-        code: str | None = None,
-    ) -> list[Job]:
-        """Return every job of a state, batch and code, however many pages that takes."""
-        found: list[Job] = []
-        cursor: str | None = None
-        while True:
-            page = await self.jobs(
-                state=state, batch=batch, code=code, cursor=cursor, limit=MOST_ITEMS
-            )
-            found.extend(page.items)
-            if (cursor := page.next_cursor) is None:
-                return found
-
-    async def cancel_job(self, job_id: Id) -> Job:
-        """Cancel a job; one already cancelled stays so."""
-        return await self._send(Call("POST", f"/v1/jobs/{job_id}/cancel"), _JOB)
-
-    async def retry_job(self, job_id: Id, *, options: ParseOptions | None = None) -> Job:
-        """Open a failed or cancelled job again, with other options if given."""
-        wanted = {"options": options.model_dump(exclude_none=True)} if options else {}
-        call = Call("POST", f"/v1/jobs/{job_id}/retry", json=wanted, idempotent=False)
-        return await self._send(call, _JOB)
-
-    async def batch(self, batch_id: Id) -> Batch:
-        """Return a batch with its jobs counted by state."""
-        return await self._get(f"/v1/batches/{batch_id}", _BATCH)
-
-    async def batches(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Batch]:
-        """List batches, newest first, one page at a time."""
-        return await self._get("/v1/batches", _BATCHES, cursor=cursor, limit=limit)
-
-    async def cancel_batch(self, batch_id: Id) -> Batch:
-        """Cancel every job of a batch that has not ended."""
-        return await self._send(Call("POST", f"/v1/batches/{batch_id}/cancel"), _BATCH)
-
-    async def retry_batch(self, batch_id: Id) -> Batch:
-        """Open every job of a batch again that failed or was cancelled."""
-        return await self._send(Call("POST", f"/v1/batches/{batch_id}/retry"), _BATCH)
-
-    async def wait_batch(self, batch_id: Id, *, limit_s: float, every_s: float = 0.5) -> Batch:
-        """Return a batch once all its jobs have ended.
-
-        Raises:
-            TimeoutError: they have not within `limit_s`; the work itself goes on.
-        """
-        with anyio.fail_after(limit_s):
-            batch = await self.batch(batch_id)
-            # The server tells batches by polling; nobody here could set an event.
-            while not batch.ended:
-                await anyio.sleep(every_s)
-                batch = await self.batch(batch_id)
-        return batch
 
     # Documents and chunks
 
@@ -243,6 +154,11 @@ class AsyncClient(Calls):
         """List a document's versions, newest first."""
         path = f"/v1/documents/{document_id}/versions"
         return await self._get(path, _VERSIONS, cursor=cursor, limit=limit)
+
+    async def restore_version(self, document_id: Id, version: int) -> UploadResult:
+        """Bring an old version back as the newest; no work where the newest is the same already."""
+        call = Call("POST", f"/v1/documents/{document_id}/versions/{version}/restore")
+        return await self._send(call, _UPLOAD)
 
     @asynccontextmanager
     async def content(

@@ -148,6 +148,14 @@ class Batch(Value):
         return self.sealed and self.done >= self.total
 
 
+class RetriedJobs(Value):
+    """How many failed jobs are open again, and how many were passed over."""
+
+    retried: int
+    passed_over: int = 0
+    next_cursor: str | None = None
+
+
 class Document(Value):
     """A named document of a collection and the version that queries see."""
 

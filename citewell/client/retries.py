@@ -14,6 +14,8 @@ from random import SystemRandom
 import httpx
 
 BUSY = frozenset({429, 503})
+# These pass by themselves only where they say when: a request under way, a disk to be cleared.
+PASSING = frozenset({409, 507})
 # Without a problem in it, such an answer is a gateway's own: the service behind it is away.
 GATEWAY = frozenset({502, 504})
 PROBLEM = "application/problem+json"
@@ -59,8 +61,9 @@ class Waits:
 
     def after_answer(self, response: httpx.Response) -> float | None:
         """Return the seconds to wait after this refusal, or None when it is final."""
-        if response.status_code in BUSY:
-            return self._next(self.patience.busy_s, at_least=retry_after_s(response) or 0.0)
+        told_s = retry_after_s(response)
+        if response.status_code in BUSY or (response.status_code in PASSING and told_s is not None):
+            return self._next(self.patience.busy_s, at_least=told_s or 0.0)
         if self._gateway_only(response):
             return self._next(self.patience.unreachable_s)
         return None

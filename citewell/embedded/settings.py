@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings_groups import SettingsGroup, group_config
+from shared.settings_group import SettingsGroup, group_config
 
 
 class EmbeddedSettings(SettingsGroup):

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from citewell.client import AsyncClient, File, FileUnreadable, ProblemError
-from citewell.client.models import OnDuplicate
+from citewell.client.asynchronous import AsyncClient
+from citewell.client.errors import FileUnreadable, ProblemError
+from citewell.client.models import File, OnDuplicate
 from citewell.loading.files import pack
 from citewell.loading.tally import Tally
 
@@ -22,6 +23,8 @@ LISTED = 3
 QUICKEST_S, SLOWEST_S = 0.05, 1.0
 # These concern the caller, not a file: the rest of the load would fare no better.
 HOPELESS = frozenset({"unauthenticated", "forbidden", "not_found"})
+# There is no room now: whatever the client's patience, a load goes on when there is.
+FULL = frozenset({"rate_limited", "storage_full"})
 
 Progress = Callable[[Tally], None]
 
@@ -104,6 +107,9 @@ class Loader:
                 self._tally.unreadable(error.name, error.reason)
                 files = [file for file in files if file.name != error.name]
             except ProblemError as error:
+                if error.problem.code in FULL and error.retry_after_s is not None:
+                    await asyncio.sleep(error.retry_after_s)
+                    continue
                 if error.problem.retryable or error.problem.code in HOPELESS:
                     raise
                 for file in files:

@@ -12,7 +12,10 @@ from services.ingest_worker.deletion import bury, remove_orphans
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.repair import queue_missing_points
+from services.ingest_worker.retrying import Retrier
 from services.ingest_worker.sweeper import STALE_S, Sweeper
+from services.ingest_worker.uploads.restoring import VersionRestorer
+from services.ingest_worker.uploads.room import Room
 from services.ingest_worker.uploads.upload import UploadDoor
 from shared.auth.authenticator import Authenticator
 from shared.blobs.build import build_blob_store
@@ -56,6 +59,8 @@ class IngestContext:
     outside: Outside
     authenticator: Authenticator
     uploads: UploadDoor
+    restorer: VersionRestorer
+    retrier: Retrier
     default_space: str
     grace_s: float
     wake: Callable[[], None]
@@ -92,6 +97,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
     uploads = UploadDoor(
         database=database,
         blobs=blobs,
+        room=Room(database=database, blobs=blobs, ingest=settings.ingest, storage=settings.blobs),
         settings=settings.ingest,
         default_space=space,
         wake=dispatcher.wake,
@@ -103,6 +109,13 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         outside=outside,
         authenticator=Authenticator(database, settings.auth),
         uploads=uploads,
+        restorer=VersionRestorer(
+            database=database,
+            blobs=blobs,
+            default_space=space,
+            deadline_s=settings.ingest.job_deadline_s,
+        ),
+        retrier=Retrier(database, deadline_s=settings.ingest.job_deadline_s),
         default_space=space,
         grace_s=grace_s,
         wake=dispatcher.wake,

@@ -5,6 +5,8 @@ the broker never holds the backlog.
 """
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import structlog
 
@@ -12,7 +14,7 @@ from services.ingest_worker.messages import (
     CHUNK_JOB,
     EMBED_CHUNKS,
     EMBED_QUEUE,
-    PARSE_PART,
+    PARSE_PARTS,
     PARSE_QUEUE,
     Message,
     Publisher,
@@ -29,6 +31,10 @@ log = structlog.get_logger(__name__)
 
 # Messages out for each slot: enough that no slot waits, few enough to stay fair.
 OUT_PER_SLOT = 4
+# Small files of one tenant go several to a message: a message costs more than such a file.
+FILES_A_MESSAGE = 24
+# The room a part of its own takes, in small files: so a slot has two full messages at most.
+WEIGHT = FILES_A_MESSAGE // 2
 # A message nobody took for this long is taken as lost (a flushed broker) and sent again.
 LOST_AFTER_S = 10.0
 
@@ -42,7 +48,8 @@ class Dispatcher:
         """Take the truth and the transport."""
         self._database = database
         self._publisher = publisher
-        self._most_out = settings.slots * OUT_PER_SLOT
+        self._slots = settings.slots
+        self._most_out = settings.slots * OUT_PER_SLOT * WEIGHT
         self._pause_s = settings.dispatch_s
         self._woken = asyncio.Event()
 
@@ -55,15 +62,32 @@ class Dispatcher:
         async with self._database.worker() as connection:
             await Sweeps(connection).lock("dispatch")
             await Parts(connection).unpublish_lost(after_s=LOST_AFTER_S)
-            room = self._most_out - await Parts(connection).out()
-            parts = await Parts(connection).take_waiting(room=room) if room > 0 else []
+            room = self._most_out - await Parts(connection).out(weight=WEIGHT)
+            parts = await _take_parts(Parts(connection), room)
             jobs = await Jobs(connection).take_chunking(after_s=LOST_AFTER_S)
             ready = await EmbedQueue(connection).ready(most=1)
-        messages = [*map(_parse_message, parts), *map(_chunk_message, jobs)]
+        messages = [*self._parse_messages(parts, room), *map(_chunk_message, jobs)]
         if ready:
             messages.append(EMBED_MESSAGE)
         self._publisher.publish(messages)
         return len(messages)
+
+    def _parse_messages(self, parts: Sequence[WaitingPart], room: int) -> Iterator[Message]:
+        """Make messages: what goes alone, and small files together.
+
+        A few files are shared out among the slots; with more to come every message is full.
+        """
+        together: dict[str, list[WaitingPart]] = defaultdict(list)
+        for part in parts:
+            if part.alone:
+                yield _parse_message([part])
+            else:
+                together[part.tenant_id].append(part)
+        for files in together.values():
+            share = len(files) if len(parts) >= room else -(-len(files) // self._slots)
+            size = min(FILES_A_MESSAGE, share)
+            for first in range(0, len(files), size):
+                yield _parse_message(files[first : first + size])
 
     def wake(self) -> None:
         """Ask the running loop for a round now; never blocks."""
@@ -83,14 +107,20 @@ class Dispatcher:
             self._woken.clear()
 
 
+async def _take_parts(parts: Parts, room: int) -> list[WaitingPart]:
+    return await parts.take_waiting(room=room, weight=WEIGHT) if room > 0 else []
+
+
 EMBED_MESSAGE = Message(EMBED_CHUNKS, EMBED_QUEUE, {}, "queued chunks", once=True)
 
 
-def _parse_message(part: WaitingPart) -> Message:
-    number = part.key.number
-    label = f"{part.filename} part {number + 1} of {part.parts_total}"
-    arguments: dict[str, str | int] = {"version_id": str(part.key.version_id), "number": number}
-    return Message(PARSE_PART, PARSE_QUEUE, arguments, label)
+def _parse_message(parts: Sequence[WaitingPart]) -> Message:
+    first, more = parts[0], len(parts) - 1
+    label = f"{first.filename} and {more} more"
+    if not more:
+        label = f"{first.filename} part {first.key.number + 1} of {first.parts_total}"
+    arguments: dict[str, str | list[str]] = {"parts": [str(part.key) for part in parts]}
+    return Message(PARSE_PARTS, PARSE_QUEUE, arguments, label)
 
 
 def _chunk_message(job: WaitingJob) -> Message:

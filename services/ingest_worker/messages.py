@@ -11,7 +11,7 @@ PARSE_QUEUE = "parse"
 EMBED_QUEUE = "embed"
 CLOCK_QUEUE = "clock"
 
-PARSE_PART = "parse_part"
+PARSE_PARTS = "parse_parts"
 CHUNK_JOB = "chunk_job"
 EMBED_CHUNKS = "embed_chunks"
 CLEAN_UP = "clean_up"
@@ -26,7 +26,7 @@ class Message:
 
     task: str
     queue: str
-    arguments: Mapping[str, str | int]
+    arguments: Mapping[str, str | list[str]]
     label: str
     once: bool = False
 

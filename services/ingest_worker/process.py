@@ -1,11 +1,8 @@
 """What one worker process makes once and closes once, and its one event loop."""
 
 import asyncio
-import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -14,11 +11,15 @@ from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.embedding.budgets import Budgets
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
+from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
+from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.scratch import ScratchFolder
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
+from shared.database.idempotency_keys import IdempotencyKeys
 from shared.database.parts import PartKey
 from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
@@ -43,20 +44,21 @@ class WorkerContext:
         self._embedders = Embedders(settings)
         self._budgets = Budgets(settings)
         self._parser = ParserProcess(settings.ingest)
-        self._scratch = Path(mkdtemp(prefix="citewell-"))
+        self._scratch = ScratchFolder()
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )
+        self._cutter = SectionCutter(cache(build_tokenizer))
         self._parse = self._build_parse_step()
         self._chunk = ChunkStep(
-            database=self._database, tokenizer_of=cache(build_tokenizer), settings=settings.ingest
+            database=self._database, cutter=self._cutter, settings=settings.ingest
         )
         self._embedding = self._build_embedding()
 
-    async def parse_part(self, key: PartKey) -> str:
-        """Parse one part, and chunk the document if it was the last one."""
-        done, job_id = await self._parse.run(key)
-        if job_id is not None:
+    async def parse_parts(self, keys: Sequence[PartKey]) -> str:
+        """Parse parts, and chunk the documents whose last part was among them."""
+        done, job_ids = await self._parse.run(keys)
+        for job_id in job_ids:
             done = f"{done}; {await self._chunk.run(job_id)}"
         await self._dispatcher.dispatch()
         return done
@@ -77,7 +79,8 @@ class WorkerContext:
         """Remove what is kept for some days only."""
         async with self._database.worker() as connection:
             removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
-        return f"{removed} events removed"
+            keys = await IdempotencyKeys(connection).prune()
+        return f"{removed} events removed, {keys} idempotency keys"
 
     async def aclose(self) -> None:
         """Close everything, and remove this process's scratch folder."""
@@ -87,14 +90,19 @@ class WorkerContext:
         await self._vectors.aclose()
         await self._database.aclose()
         self._publisher.close()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await asyncio.to_thread(self._scratch.remove)
 
     def _build_parse_step(self) -> ParseStep:
-        return ParseStep(
+        reader = PartReader(
             database=self._database,
             blobs=build_blob_store(self._settings.blobs),
             parser=self._parser,
-            scratch=self._scratch,
+            scratch=self._scratch.path,
+        )
+        return ParseStep(
+            database=self._database,
+            reader=reader,
+            cutter=self._cutter,
             settings=self._settings.ingest,
         )
 

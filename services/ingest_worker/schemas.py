@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.ingest_worker.attributes import FieldType
+from services.ingest_worker.uploads.form import checked_options
 from shared.auth.principal import Scope
 from shared.models import Box, JobState, JobWarning, ParseOptions, Problem, Stage, WaitingFor
 
@@ -200,6 +201,48 @@ class RetryRequest(Request):
     )
     password: Annotated[str, StringConstraints(max_length=1024, pattern=NO_NUL)] | None = None
 
+    def changes(self) -> dict[str, object]:
+        """Return the options that were sent, checked, and the password among them.
+
+        Raises:
+            InvalidInput: an option cannot be stored or looked up.
+        """
+        sent = checked_options(self.options).model_dump(exclude_unset=True) if self.options else {}
+        return sent | ({"password": self.password} if self.password else {})
+
+
+class BatchRetryRequest(RetryRequest):
+    """Which of a batch's jobs to open again, and how to read their files this time."""
+
+    code: ShortText | None = Field(
+        default=None, description="Only failed jobs with this problem; else cancelled ones too."
+    )
+
+
+class JobsRetryRequest(RetryRequest):
+    """Which failed jobs to open again, of whichever batch; what is left out lets all through."""
+
+    code: ShortText | None = Field(default=None, description="Code of the job's problem.")
+    retryable: bool | None = Field(
+        default=None, description="Whether the problem says that retrying helps."
+    )
+    collection: CollectionName | None = None
+    batch: UUID | None = None
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        default=None, description="`next_cursor` of the call before."
+    )
+    limit: int = Field(default=1000, ge=1, le=1000, description="Most jobs of one call.")
+
+
+class JobsRetryResponse(BaseModel):
+    """What one call opened again."""
+
+    retried: int
+    passed_over: int = Field(
+        description="Open or gone by now, or their documents have newer versions."
+    )
+    next_cursor: str | None = Field(description="Send it as `cursor`; null when all are done.")
+
 
 class BatchResponse(BaseModel):
     """A batch; its counts sum to `total` at every moment."""
@@ -243,72 +286,6 @@ class TenantUsageResponse(BaseModel):
     until: datetime | None
     total: UsageSumsResponse
     collections: list[CollectionUsageResponse]
-
-
-class DoctorRequest(Request):
-    """What the doctor is to do, and for how long."""
-
-    fix: bool = Field(default=False, description="Mend what can be mended.")
-    budget_s: float = Field(
-        default=20.0, ge=1, le=60, description="Time for the comparisons, seconds."
-    )
-
-
-class ExampleResponse(BaseModel):
-    """One of the things that differ: a version of points, a document of bytes."""
-
-    id: UUID
-    detail: str
-
-
-class DifferenceResponse(BaseModel):
-    """What one comparison found."""
-
-    kind: Literal["points_missing", "points_orphaned", "bytes_missing", "bytes_orphaned"]
-    count: int = Field(description="Points, or versions and files where it is about bytes.")
-    fixed: int
-    examples: list[ExampleResponse]
-    complete: bool
-    reason: str | None = Field(default=None, description="Why it is not complete.")
-
-
-class PendingResponse(BaseModel):
-    """What is deleted and will be removed by itself; no difference."""
-
-    tombstones: int
-    documents: int
-    collections: int
-
-
-class WaitingJobResponse(BaseModel):
-    """A job that goes on when an operator has acted."""
-
-    job_id: UUID
-    filename: str
-    stage: Stage
-    code: str | None
-    detail: str | None
-    since: datetime
-
-
-class StuckResponse(BaseModel):
-    """What a sweep should have moved by now."""
-
-    expired_leases: int
-    past_deadline: int
-    sweep_age_s: float | None = Field(description="Seconds since the last sweep of any process.")
-    waiting_for_operator: int
-    waiting: list[WaitingJobResponse] = Field(description="The oldest of those.")
-
-
-class DoctorResponse(BaseModel):
-    """How the caller's tenant is."""
-
-    well: bool = Field(description="All was compared, nothing differs, nothing is stuck.")
-    complete: bool = Field(description="False: time ran out, or a store did not answer.")
-    differences: list[DifferenceResponse]
-    pending: PendingResponse
-    stuck: StuckResponse
 
 
 class KeyRequest(Request):

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.ingest_worker.celery_app import app
-from services.ingest_worker.messages import CHUNK_JOB, CLEAN_UP, EMBED_CHUNKS, PARSE_PART
+from services.ingest_worker.messages import CHUNK_JOB, CLEAN_UP, EMBED_CHUNKS, PARSE_PARTS
 from services.ingest_worker.process import WorkerContext
 from shared.database.parts import PartKey
 from shared.errors import ConfigurationInvalid
@@ -22,10 +22,11 @@ def _run(work: Work) -> str:
     return app.process.run(work)
 
 
-@app.task(name=PARSE_PART)
-def parse_part(version_id: str, number: int) -> str:
-    """Parse one part; the one that brings in the last part chunks the document."""
-    return _run(lambda context: context.parse_part(PartKey(UUID(version_id), number)))
+@app.task(name=PARSE_PARTS)
+def parse_parts(parts: list[str]) -> str:
+    """Parse parts, each named as `version/number`; chunk the documents that are all in."""
+    keys = [PartKey.parse(part) for part in parts]
+    return _run(lambda context: context.parse_parts(keys))
 
 
 @app.task(name=CHUNK_JOB)

@@ -72,6 +72,10 @@ class FolderBlobStore:
         """Remove a key, and the piece an unfinished write of it left."""
         await self._run(self._remove, key)
 
+    async def free_bytes(self) -> int | None:
+        """Return what the folder's disk has left for those who are not root."""
+        return await self._run(self._free)
+
     async def exists(self, key: str) -> bool:
         """Tell whether a key's file is there."""
         return await self._run(self._path(key).is_file)
@@ -94,6 +98,14 @@ class FolderBlobStore:
         except asyncio.CancelledError:
             await asyncio.wait([future])
             raise
+
+    def _free(self) -> int:
+        folder = self._root
+        # Before the first write there is no folder; the disk is that of the nearest one above.
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
 
     def _path(self, key: str) -> Path:
         # A UUIDv7 begins with its time, so its end spreads the files.

@@ -8,7 +8,11 @@ from shared.blobs.base import BlobStore
 
 
 class ListedBlobStore(BlobStore, Protocol):
-    """What `build_blob_store` gives; only the clean-up needs more than `BlobStore`."""
+    """What `build_blob_store` gives; the clean-up and the upload door need it."""
+
+    async def free_bytes(self) -> int | None:
+        """Return the room that is left, in bytes; None where the store does not tell."""
+        ...
 
     async def exists(self, key: str) -> bool:
         """Tell whether a key's bytes are there, without reading them."""

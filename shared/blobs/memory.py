@@ -32,6 +32,10 @@ class MemoryBlobStore:
         """Forget a key."""
         self._blobs.pop(key, None)
 
+    async def free_bytes(self) -> int | None:
+        """Tell of no limit."""
+        return None
+
     async def exists(self, key: str) -> bool:
         """Tell whether a key is there."""
         return key in self._blobs

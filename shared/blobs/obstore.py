@@ -74,6 +74,10 @@ class S3BlobStore:
         with _as_ours(missing=StorageUnavailable):
             await obstore.delete_async(self._store, key)
 
+    async def free_bytes(self) -> int | None:
+        """Tell of no limit: a bucket has none to ask for."""
+        return None
+
     async def exists(self, key: str) -> bool:
         """Ask for a key's head alone."""
         try:

@@ -9,6 +9,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.events import Events
+from shared.database.jobs import CHANGED, TOUCH
+
 # The window that the throughput is measured over.
 WINDOW_S = 60
 
@@ -39,8 +42,21 @@ OPEN_JOBS = text("""
 SELECT id FROM jobs
 WHERE batch_id = :id AND state IN ('queued', 'parsing', 'embedding') ORDER BY id FOR UPDATE
 """)
+SET_PAUSED = text("""
+UPDATE batches SET paused = :paused WHERE id = :id AND paused <> :paused RETURNING id
+""")
+# Its jobs change too: who waits for one is told. After a pause they have all their time again.
+TELL_JOBS = text(f"""
+UPDATE jobs
+SET {TOUCH}, deadline = CASE WHEN :paused THEN deadline
+    ELSE greatest(deadline, now() + make_interval(secs => :deadline_s)) END
+WHERE id = ANY(:ids) {CHANGED}
+""")  # noqa: S608 - constants of another module
 FRUITLESS_JOBS = text("""
-SELECT id FROM jobs WHERE batch_id = :id AND state IN ('failed', 'cancelled') ORDER BY id
+SELECT id FROM jobs
+WHERE batch_id = :id AND state IN ('failed', 'cancelled')
+  AND (CAST(:code AS text) IS NULL OR problem_code = :code)
+ORDER BY id
 """)
 
 
@@ -86,6 +102,23 @@ class Batches:
         """Lock the batch's jobs that have not ended, and return them."""
         return list((await self._connection.execute(OPEN_JOBS, {"id": batch_id})).scalars())
 
-    async def fruitless_jobs(self, batch_id: UUID) -> Sequence[UUID]:
-        """Return the batch's jobs that failed or were cancelled."""
-        return list((await self._connection.execute(FRUITLESS_JOBS, {"id": batch_id})).scalars())
+    async def fruitless_jobs(self, batch_id: UUID, *, code: str | None = None) -> Sequence[UUID]:
+        """Return the batch's jobs that failed, with this problem if told, or were cancelled."""
+        parameters = {"id": batch_id, "code": code}
+        return list((await self._connection.execute(FRUITLESS_JOBS, parameters)).scalars())
+
+    async def set_paused(self, batch_id: UUID, *, paused: bool, deadline_s: float) -> None:
+        """Hold back a batch's waiting work, or let it go on; what is so already stays as it is.
+
+        Jobs of a batch that goes on have at least `deadline_s` from now.
+        """
+        changed = await self._connection.execute(SET_PAUSED, {"id": batch_id, "paused": paused})
+        if changed.one_or_none() is None:
+            return
+        parameters = {
+            "ids": await self.open_jobs(batch_id),
+            "paused": paused,
+            "deadline_s": deadline_s,
+        }
+        told = await self._connection.execute(TELL_JOBS, parameters)
+        await Events(self._connection).add_job_events([dict(row) for row in told.mappings()])

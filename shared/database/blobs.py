@@ -34,6 +34,8 @@ DELETE FROM blobs b WHERE id = ANY(:ids)
   AND NOT EXISTS (SELECT FROM versions v WHERE v.blob_id = b.id)
 RETURNING id
 """)
+FIND = text("SELECT sha256, id FROM blobs WHERE tenant_id = :tenant_id AND sha256 = ANY(:hashes)")
+HOLD = text("SELECT id FROM blobs WHERE id = :id FOR UPDATE")
 PRESENT = text("SELECT id FROM blobs WHERE id = ANY(:ids)")
 
 
@@ -74,6 +76,16 @@ class Blobs:
             )
             known |= {row.sha256: row.id for row in added}
         return known
+
+    async def known(self, tenant_id: str, hashes: Sequence[bytes]) -> dict[bytes, UUID]:
+        """Return the tenant's rows of these hashes, as far as there are any."""
+        parameters = {"tenant_id": tenant_id, "hashes": list(hashes)}
+        return {row.sha256: row.id for row in await self._connection.execute(FIND, parameters)}
+
+    async def hold(self, blob_id: UUID) -> bool:
+        """Lock a row until the transaction ends; False when it is gone."""
+        found = await self._connection.execute(HOLD, {"id": blob_id})
+        return found.one_or_none() is not None
 
     async def delete_unreferenced(self, blob_ids: Sequence[UUID]) -> list[UUID]:
         """Delete the rows among these that no version needs; return them.

@@ -1,22 +1,48 @@
 """Chunks as rows: written whole for a version, then read by id, by document, or as a cache."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.database.tables import chunks, embed_queue
 from shared.identity import chunk_id, text_sha256
 from shared.models import Chunk
 
 # Rows of one INSERT: above a few hundred the gain is gone and memory grows.
 SLICE = 500
 
-CLEAR = text("DELETE FROM chunks WHERE version_id = :version_id")
-INDEXES = text("SELECT id, space, ready FROM indexes WHERE collection_id = :collection_id")
+CLEAR = text("DELETE FROM chunks WHERE version_id = ANY(:versions)")
+INDEXES = text("""
+SELECT collection_id, id, space, ready FROM indexes WHERE collection_id = ANY(:collections)
+""")
+# Arrays, not a statement a row: nothing is prepared behind a pooler.
+QUEUE = text("""
+WITH given AS (
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:jobs AS uuid[]),
+        CAST(:documents AS uuid[]), CAST(:versions AS uuid[]), CAST(:indexes AS uuid[]),
+        CAST(:spaces AS text[]), CAST(:ordinals AS int[]), CAST(:texts AS text[]),
+        CAST(:tokens AS int[]), CAST(:first_pages AS int[]), CAST(:last_pages AS int[]),
+        CAST(:turns AS jsonb[]), CAST(:sections AS jsonb[]), CAST(:boxes AS jsonb[]),
+        CAST(:hashes AS bytea[])
+    ) WITH ORDINALITY AS g(id, tenant_id, job_id, document_id, version_id, index_id, space,
+        ordinal, text, tokens, page_start, page_end, page_turns, section, boxes, text_sha256, place)
+), made AS (
+    INSERT INTO chunks (id, tenant_id, index_id, document_id, version_id, ordinal, text, tokens,
+                        page_start, page_end, page_turns, section, boxes, text_sha256)
+    SELECT id, tenant_id, index_id, document_id, version_id, ordinal, text, tokens, page_start,
+           page_end, page_turns, ARRAY(SELECT jsonb_array_elements_text(section)), boxes,
+           text_sha256
+    FROM given
+)
+INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens)
+SELECT id, tenant_id, job_id, index_id, space, tokens FROM given ORDER BY place
+""")
 READY = text("UPDATE indexes SET ready = true WHERE id = :id AND NOT ready")
 # A chunk whose queue row is gone has had its point written to the store.
 WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
@@ -33,6 +59,7 @@ WHERE c.tenant_id = :tenant_id AND i.space = :space AND c.text_sha256 = ANY(:has
 class TargetIndex:
     """An index of a collection that new versions are written to."""
 
+    collection_id: UUID
     id: UUID
     space: str
     ready: bool
@@ -48,6 +75,15 @@ class Owner:
     version_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk to write into one index."""
+
+    owner: Owner
+    index: TargetIndex
+    chunk: Chunk
+
+
 class Chunks:
     """The chunks' queries, inside the caller's transaction."""
 
@@ -55,29 +91,26 @@ class Chunks:
         """Take the transaction."""
         self._connection = connection
 
-    async def indexes(self, collection_id: UUID) -> list[TargetIndex]:
-        """Return every index of a collection."""
-        result = await self._connection.execute(INDEXES, {"collection_id": collection_id})
+    async def indexes(self, collections: Collection[UUID]) -> list[TargetIndex]:
+        """Return every index of these collections."""
+        result = await self._connection.execute(INDEXES, {"collections": list(collections)})
         return [TargetIndex(**row) for row in result.mappings()]
 
     async def index_is_ready(self, index_id: UUID) -> None:
         """Note that the vector store has made the index."""
         await self._connection.execute(READY, {"id": index_id})
 
-    async def clear(self, version_id: UUID) -> None:
-        """Remove what an earlier try wrote for this version, its queue rows too."""
-        await self._connection.execute(CLEAR, {"version_id": version_id})
+    async def clear(self, versions: Collection[UUID]) -> None:
+        """Remove what an earlier try wrote for these versions, its queue rows too."""
+        await self._connection.execute(CLEAR, {"versions": list(versions)})
 
-    async def queue(self, owner: Owner, index: TargetIndex, made: Iterable[Chunk]) -> int:
-        """Insert chunks and their rows in the embed queue; return how many."""
-        count = 0
-        batch: list[Chunk] = []
-        for chunk in made:
-            batch.append(chunk)
-            if len(batch) == SLICE:
-                count += await self._queue(owner, index, batch)
-                batch = []
-        return count + await self._queue(owner, index, batch)
+    async def queue(self, made: Iterable[NewChunk]) -> int:
+        """Insert chunks and their rows in the embed queue, in this order; return how many."""
+        count, rest = 0, iter(made)
+        while batch := list(islice(rest, SLICE)):
+            await self._connection.execute(QUEUE, _columns(batch))
+            count += len(batch)
+        return count
 
     async def twins(
         self, tenant_id: str, space: str, hashes: Sequence[bytes]
@@ -88,40 +121,24 @@ class Chunks:
         )
         return {bytes(row.text_sha256): (row.index_id, row.id) for row in result}
 
-    async def _queue(self, owner: Owner, index: TargetIndex, batch: list[Chunk]) -> int:
-        if not batch:
-            return 0
-        rows = [_row(owner, index, chunk) for chunk in batch]
-        await self._connection.execute(insert(chunks), rows)
-        waiting = [
-            {
-                "chunk_id": row["id"],
-                "tenant_id": owner.tenant_id,
-                "job_id": owner.job_id,
-                "index_id": index.id,
-                "space": index.space,
-                "tokens": row["tokens"],
-            }
-            for row in rows
-        ]
-        await self._connection.execute(insert(embed_queue), waiting)
-        return len(batch)
 
-
-def _row(owner: Owner, index: TargetIndex, chunk: Chunk) -> dict[str, Any]:
+def _columns(batch: Sequence[NewChunk]) -> dict[str, list[Any]]:
+    chunks = [new.chunk for new in batch]
     return {
-        "id": chunk_id(index.id, owner.version_id, chunk.ordinal),
-        "tenant_id": owner.tenant_id,
-        "index_id": index.id,
-        "document_id": owner.document_id,
-        "version_id": owner.version_id,
-        "ordinal": chunk.ordinal,
-        "text": chunk.text,
-        "tokens": chunk.tokens,
-        "page_start": chunk.page_start,
-        "page_end": chunk.page_end,
-        "page_turns": [list(turn) for turn in chunk.page_turns],
-        "section": list(chunk.section),
-        "boxes": [box.model_dump() for box in chunk.boxes],
-        "text_sha256": text_sha256(chunk.text),
+        "ids": [chunk_id(n.index.id, n.owner.version_id, n.chunk.ordinal) for n in batch],
+        "tenants": [new.owner.tenant_id for new in batch],
+        "jobs": [new.owner.job_id for new in batch],
+        "documents": [new.owner.document_id for new in batch],
+        "versions": [new.owner.version_id for new in batch],
+        "indexes": [new.index.id for new in batch],
+        "spaces": [new.index.space for new in batch],
+        "ordinals": [chunk.ordinal for chunk in chunks],
+        "texts": [chunk.text for chunk in chunks],
+        "tokens": [chunk.tokens for chunk in chunks],
+        "first_pages": [chunk.page_start for chunk in chunks],
+        "last_pages": [chunk.page_end for chunk in chunks],
+        "turns": [json.dumps(chunk.page_turns) for chunk in chunks],
+        "sections": [json.dumps(chunk.section) for chunk in chunks],
+        "boxes": [json.dumps([box.model_dump() for box in chunk.boxes]) for chunk in chunks],
+        "hashes": [text_sha256(chunk.text) for chunk in chunks],
     }

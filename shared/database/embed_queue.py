@@ -17,7 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.database.events import Events
 from shared.database.jobs import CHANGED, END, TOUCH
 
-FREE = "not_before <= now() AND (lease_until IS NULL OR lease_until < now())"
+# Chunks of paused batches are held back. Not correlated: it is looked up once a statement, and
+# costs nothing while no batch is paused.
+HELD = """
+SELECT j.id FROM batches b JOIN jobs j ON j.batch_id = b.id AND j.state = 'embedding'
+WHERE b.paused
+"""
+FREE = f"""
+not_before <= now() AND (lease_until IS NULL OR lease_until < now()) AND job_id NOT IN ({HELD})
+"""
 
 # The spaces that have anything queued, found by skipping along the index: their number counts,
 # not that of the chunks; then those of them that nobody parked.

@@ -29,7 +29,9 @@ LISTED = text(f"""
 WHERE (CAST(:after AS uuid) IS NULL OR id > :after)
   AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
   AND (CAST(:state AS text) IS NULL OR state = :state)
-  AND (CAST(:code AS text) IS NULL OR problem->>'code' = :code)
+  AND (CAST(:code AS text) IS NULL OR problem_code = :code)
+  AND (CAST(:retryable AS boolean) IS NULL OR retryable = :retryable)
+  AND (CAST(:collection_id AS uuid) IS NULL OR collection_id = :collection_id)
 ORDER BY id LIMIT :limit
 """)
 PROGRESS = text("SELECT state, revision FROM jobs WHERE id = :id")
@@ -87,11 +89,13 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; None lets all through. `code` is the problem's."""
+    """Which jobs to list; None lets all through. `code` and `retryable` are the problem's."""
 
     batch: UUID | None = None
     state: str | None = None
     code: str | None = None
+    retryable: bool | None = None
+    collection_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +134,9 @@ class JobViews:
 
     async def listed(self, wanted: JobFilter, *, after: UUID | None, limit: int) -> list[JobRow]:
         """Return up to `limit` jobs, oldest first, after the id `after`."""
+        parameters = {name: getattr(wanted, name) for name in wanted.__slots__}
         result = await self._connection.execute(
-            LISTED,
-            {
-                "batch": wanted.batch,
-                "state": wanted.state,
-                "code": wanted.code,
-                "after": after,
-                "limit": limit,
-            },
+            LISTED, parameters | {"after": after, "limit": limit}
         )
         return [JobRow(**row) for row in result.mappings()]
 

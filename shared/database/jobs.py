@@ -4,7 +4,7 @@ Every transition raises the revision and leaves an event in the same transaction
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ UPDATE jobs
 SET state = 'parsing', {TOUCH}, waiting_for = NULL,
     timings = jsonb_set(timings, '{{queued}}', to_jsonb(
         round(1000 * extract(epoch FROM now() - created_at))))
-WHERE id = :id AND state = 'queued' {CHANGED}
+WHERE id = ANY(:ids) AND state = 'queued' {CHANGED}
 """)  # noqa: S608 - constants of this module only
 LOCK = text("SELECT id FROM jobs WHERE id = :id FOR UPDATE")
 PLAN = text(f"""
@@ -112,7 +112,12 @@ SELECT DISTINCT ON (c.index_id, c.version_id) gen_random_uuid(), c.tenant_id, c.
 FROM chunks c JOIN jobs j ON j.version_id = c.version_id WHERE j.id = ANY(:ids)
 ON CONFLICT (index_id, version_id) DO NOTHING
 """)
-PAST_DEADLINE = text(f"SELECT id FROM jobs WHERE deadline < now() AND {OPEN} LIMIT 100")  # noqa: S608
+# While a batch is paused the time of its jobs does not run; resuming gives them new deadlines.
+PAST_DEADLINE = text(f"""
+SELECT id FROM jobs j WHERE deadline < now() AND {OPEN}
+  AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
+LIMIT 100
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,10 @@ class Jobs:
         """Take the transaction."""
         self._connection = connection
 
-    async def start(self, job_id: UUID) -> None:
-        """Mark a queued job as parsing; on any other state nothing happens."""
-        await self._change(START, {"id": job_id})
+    async def start(self, job_ids: Collection[UUID]) -> None:
+        """Mark those of these jobs that are queued as parsing."""
+        if job_ids:
+            await self._change(START, {"ids": list(job_ids)})
 
     async def plan(self, job_id: UUID, *, parts: int, pages: int) -> bool:
         """Write how many parts and pages there are; False when the job is no longer parsing."""

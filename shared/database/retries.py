@@ -1,7 +1,11 @@
-"""Retrying an ended job: reopened where it stopped, or begun anew with other options."""
+"""Retrying ended jobs: reopened where they stopped, or begun anew with other options.
+
+Many at once cost what one does where they only go on: a statement a table.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +18,29 @@ from shared.database.parts import Parts
 from shared.errors import Conflict, NotFound
 from shared.identity import new_id
 
-LOCK_DOCUMENT = text("""
-SELECT d.id FROM documents d JOIN jobs j ON j.document_id = d.id
-WHERE j.id = :id AND d.deleted_at IS NULL FOR UPDATE OF d
+LOCK_DOCUMENTS = text("""
+SELECT id FROM documents
+WHERE id IN (SELECT document_id FROM jobs WHERE id = ANY(:ids)) AND deleted_at IS NULL
+ORDER BY id FOR UPDATE
 """)
-LOCK = text("SELECT state, version_id, tenant_id FROM jobs WHERE id = :id FOR UPDATE")
+LOCK = text("""
+SELECT j.id, j.state, j.version_id, j.tenant_id, v.options,
+       j.version = d.newest_version AS newest
+FROM jobs j
+JOIN documents d ON d.id = j.document_id AND d.deleted_at IS NULL
+JOIN versions v ON v.id = j.version_id
+WHERE j.id = ANY(:ids) ORDER BY j.id FOR UPDATE OF j
+""")
+FAILED = text("""
+SELECT id FROM jobs
+WHERE state = 'failed'
+  AND (CAST(:after AS uuid) IS NULL OR id > :after)
+  AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
+  AND (CAST(:collection_id AS uuid) IS NULL OR collection_id = :collection_id)
+  AND (CAST(:code AS text) IS NULL OR problem_code = :code)
+  AND (CAST(:retryable AS boolean) IS NULL OR retryable = :retryable)
+ORDER BY id LIMIT :limit
+""")
 NEW_VERSION = text("""
 WITH numbered AS (
     UPDATE documents d SET newest_version = newest_version + 1
@@ -45,9 +67,10 @@ UPDATE jobs j
 SET parts_left = open.parts, {FRESH},
     state = CASE open.parts WHEN 0 THEN 'parsing' ELSE 'queued' END,
     stage = CASE open.parts WHEN 0 THEN 'chunk' ELSE 'parse' END
-FROM (SELECT count(*) FILTER (WHERE state <> 'done') AS parts FROM parts
-      WHERE version_id = :version_id) open
-WHERE j.id = :id {CHANGED}
+FROM (SELECT one.id AS job_id, (SELECT count(*) FROM parts p
+                                WHERE p.version_id = one.version_id AND p.state <> 'done') AS parts
+      FROM jobs one WHERE one.id = ANY(:ids)) open
+WHERE j.id = open.job_id {CHANGED}
 """)  # noqa: S608 - constants of this module only
 RESTART = text(f"""
 UPDATE jobs
@@ -56,17 +79,53 @@ SET version_id = :new_id, version = :number, state = 'queued', stage = 'parse', 
 WHERE id = :id {CHANGED}
 """)  # noqa: S608
 
+_ENDED_BADLY = ("failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFilter:
+    """Which failed jobs; None lets all through. `code` and `retryable` are the problem's."""
+
+    batch: UUID | None = None
+    collection_id: UUID | None = None
+    code: str | None = None
+    retryable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A locked job; `newest` while its document has no later version."""
+
+    id: UUID
+    state: str
+    version_id: UUID
+    tenant_id: str
+    options: Mapping[str, Any]
+    newest: bool
+
+    def differs(self, options: Mapping[str, Any]) -> bool:
+        return any(self.options.get(name) != value for name, value in options.items())
+
 
 class Retries:
     """Reopens ended jobs, inside the caller's transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Take the transaction."""
+    def __init__(self, connection: AsyncConnection, *, deadline_s: float) -> None:
+        """Take the transaction; what is reopened has `deadline_s` from now."""
         self._connection = connection
+        self._deadline_s = deadline_s
 
-    async def retry(
-        self, job_id: UUID, *, options: Mapping[str, Any] | None = None, deadline_s: float
-    ) -> None:
+    async def failed(
+        self, wanted: FailedFilter, *, after: UUID | None = None, limit: int
+    ) -> list[UUID]:
+        """Return up to `limit` failed jobs, oldest first, after the id `after`."""
+        parameters = {name: getattr(wanted, name) for name in wanted.__slots__}
+        result = await self._connection.execute(
+            FAILED, parameters | {"after": after, "limit": limit}
+        )
+        return list(result.scalars())
+
+    async def retry(self, job_id: UUID, *, options: Mapping[str, Any] | None = None) -> None:
         """Reopen a failed or cancelled job: same id, revision up, attempts 0.
 
         A failed job goes on from its last good step. With other options, or after a cancel (whose
@@ -76,28 +135,57 @@ class Retries:
             NotFound: there is no such job, or its document is deleted.
             Conflict: the job has not failed and is not cancelled.
         """
-        shown = (await self._connection.execute(LOCK_DOCUMENT, {"id": job_id})).one_or_none()
-        row = (await self._connection.execute(LOCK, {"id": job_id})).one_or_none()
-        if shown is None or row is None:
+        locked = await self._lock([job_id])
+        if not locked:
             raise NotFound(f"There is no job {job_id}.")
-        if row.state not in ("failed", "cancelled"):
-            raise Conflict(f"Job {job_id} is {row.state}; only failed and cancelled jobs retry.")
-        parameters = {"id": job_id, "version_id": row.version_id, "deadline_s": deadline_s}
-        if row.state == "cancelled" or options:
-            await self._restart(parameters | {"tenant_id": row.tenant_id}, options or {})
-        else:
-            await Parts(self._connection).reopen(job_id)
-            await self._note(REOPEN, parameters)
+        state = locked[0].state
+        if state not in _ENDED_BADLY:
+            raise Conflict(f"Job {job_id} is {state}; only failed and cancelled jobs retry.")
+        await self._open(locked, options or {})
 
-    async def _restart(self, parameters: dict[str, Any], options: Mapping[str, Any]) -> None:
-        parameters["new_id"] = new_id()
-        version = await self._connection.execute(
-            NEW_VERSION, parameters | {"options": json.dumps(dict(options))}
-        )
+    async def retry_all(
+        self, job_ids: Sequence[UUID], *, options: Mapping[str, Any] | None = None
+    ) -> int:
+        """Reopen those of these jobs that still can be; return how many.
+
+        Passed over are jobs that are open or well by now, that are gone, and whose document has a
+        newer version: opened again they would bring nothing, or old bytes back.
+        """
+        locked = [job for job in await self._lock(job_ids) if job.newest]
+        wanted = [job for job in locked if job.state in _ENDED_BADLY]
+        await self._open(wanted, options or {})
+        return len(wanted)
+
+    async def _lock(self, job_ids: Sequence[UUID]) -> list[_Ended]:
+        ids = {"ids": list(job_ids)}
+        await self._connection.execute(LOCK_DOCUMENTS, ids)
+        result = await self._connection.execute(LOCK, ids)
+        return [_Ended(**row) for row in result.mappings()]
+
+    async def _open(self, jobs: Sequence[_Ended], options: Mapping[str, Any]) -> None:
+        anew = [job for job in jobs if job.state == "cancelled" or job.differs(options)]
+        for job in anew:
+            await self._restart(job, options)
+        going_on = [job.id for job in jobs if job not in anew]
+        if going_on:
+            await Parts(self._connection).reopen(going_on)
+            await self._note(REOPEN, {"ids": going_on})
+
+    async def _restart(self, job: _Ended, options: Mapping[str, Any]) -> None:
+        parameters: dict[str, Any] = {
+            "id": job.id,
+            "tenant_id": job.tenant_id,
+            "version_id": job.version_id,
+            "new_id": new_id(),
+            "options": json.dumps(dict(options)),
+        }
+        version = await self._connection.execute(NEW_VERSION, parameters)
         parameters["number"] = version.scalar_one()
         await self._connection.execute(FIRST_PART, parameters)
         await self._note(RESTART, parameters)
 
     async def _note(self, statement: TextClause, parameters: dict[str, Any]) -> None:
-        result = await self._connection.execute(statement, parameters)
+        result = await self._connection.execute(
+            statement, parameters | {"deadline_s": self._deadline_s}
+        )
         await Events(self._connection).add_job_events([dict(row) for row in result.mappings()])

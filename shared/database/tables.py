@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -172,6 +173,7 @@ batches = Table(
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     _moment("created_at", now=True),
     Index("ix_batches_listing", "tenant_id", "id"),
+    Index("ix_batches_paused", "id", postgresql_where=text("paused")),
 )
 
 jobs = Table(
@@ -200,6 +202,9 @@ jobs = Table(
     _count("chunks_left"),
     Column("waiting_for", JSONB),
     Column("problem", JSONB),
+    # Columns of their own: under row-level security no index serves an expression on JSON.
+    Column("problem_code", Text, Computed("problem->>'code'", persisted=True)),
+    Column("retryable", Boolean, Computed("(problem->>'retryable')::boolean", persisted=True)),
     Column("warnings", JSONB, nullable=False, server_default=EMPTY_LIST),
     Column("timings", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("usage", JSONB, nullable=False, server_default=EMPTY_OBJECT),
@@ -216,6 +221,13 @@ jobs = Table(
     Index("ix_jobs_batch_state", "batch_id", "state"),
     Index("ix_jobs_listing", "tenant_id", "state", "id"),
     Index("ix_jobs_document_id", "document_id"),
+    Index(
+        "ix_jobs_failed",
+        "tenant_id",
+        "problem_code",
+        "id",
+        postgresql_where=text("state = 'failed'"),
+    ),
     Index("ix_jobs_version_id", "version_id"),
     Index(
         "ix_jobs_open",
@@ -237,6 +249,8 @@ parts = Table(
     Column("state", Text, nullable=False, server_default="queued"),
     # True for a file of a batch of more than 20: those go after the small batches.
     Column("bulk", Boolean, nullable=False, server_default=text("false")),
+    # False for a small file that never failed: several such go in one message.
+    Column("alone", Boolean, nullable=False, server_default=text("true")),
     _count("crashes"),
     _count("timeouts"),
     _count("lost_leases"),
@@ -347,6 +361,21 @@ tombstones = Table(
     _moment("until", now=True),
     _moment("created_at", now=True),
     UniqueConstraint("index_id", "version_id"),
+)
+
+# Upload requests that carry an `Idempotency-Key`: under way (a claim, no answer) or answered.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("claim", Uuid, nullable=False),
+    Column("fingerprint", LargeBinary),
+    # The answer's body as it was sent, to the byte.
+    Column("answer", Text),
+    # The end of the claim's lease; once there is an answer, how long that is kept.
+    _moment("until", now=True),
+    Index("ix_idempotency_keys_until", "until"),
 )
 
 sweeps = Table(

@@ -29,6 +29,7 @@ SELECT id FROM documents WHERE id IN (
     ORDER BY name, id DESC
 ) AND deleted_at IS NULL ORDER BY id FOR UPDATE
 """)
+LOCK_DOCUMENT = text("SELECT id FROM documents WHERE id = :id AND deleted_at IS NULL FOR UPDATE")
 # A statement of its own: it sees what was committed while the locks were waited for.
 NEWEST = text("""
 SELECT d.id AS document_id, d.name, d.attributes, d.newest_version AS version, b.sha256,
@@ -40,7 +41,7 @@ JOIN LATERAL (
     SELECT id, state FROM jobs WHERE version_id = v.id AND duplicate_of IS NULL
     ORDER BY id DESC LIMIT 1
 ) j ON true
-WHERE d.id = ANY(:ids)
+WHERE d.id = ANY(:ids) AND d.deleted_at IS NULL
 """)
 ADD_BATCH = text("""
 INSERT INTO batches (id, tenant_id, collection_id, total)
@@ -82,13 +83,16 @@ RETURNING id, tenant_id, batch_id, state, stage, revision
 """)
 # Part 0 without pages: the worker that claims it makes the part plan first.
 ADD_PARTS = text("""
-INSERT INTO parts (version_id, number, tenant_id, job_id, bulk)
-SELECT version_id, 0, tenant_id, id, :bulk FROM jobs
-WHERE batch_id = :batch_id AND duplicate_of IS NULL
+INSERT INTO parts (version_id, number, tenant_id, job_id, bulk, alone)
+SELECT j.version_id, 0, j.tenant_id, j.id, :bulk, b.size > :small
+FROM jobs j JOIN versions v ON v.id = j.version_id JOIN blobs b ON b.id = v.blob_id
+WHERE j.batch_id = :batch_id AND j.duplicate_of IS NULL
 """)
 
 # Files of a batch up to this size go before those of larger ones.
 SMALL_BATCH = 20
+# Files up to this size are parsed several to a message.
+SMALL_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,13 @@ class Uploads:
         rows = await self._connection.execute(NEWEST, {"ids": list(locked.scalars())})
         return {row["name"]: Newest(**row) for row in rows.mappings()}
 
+    async def newest_of(self, document_id: UUID) -> Newest | None:
+        """Lock a document and return it as it is now; None when it is not there or deleted."""
+        await self._connection.execute(LOCK_DOCUMENT, {"id": document_id})
+        rows = await self._connection.execute(NEWEST, {"ids": [document_id]})
+        row = rows.mappings().one_or_none()
+        return None if row is None else Newest(**row)
+
     async def add(self, rows: UploadRows, *, options: Mapping[str, Any], deadline_s: float) -> None:
         """Insert a batch with all its rows; `options` hold for each version."""
         await self._connection.execute(
@@ -203,7 +214,9 @@ class Uploads:
         )
         made = [dict(row) for row in added.mappings()]
         bulk = len(rows.jobs) > SMALL_BATCH
-        await self._connection.execute(ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk})
+        await self._connection.execute(
+            ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk, "small": SMALL_BYTES}
+        )
         await Events(self._connection).add_job_events(made)
 
     async def _write(self, statement: TextClause, rows: Sequence[Any], **extra: Any) -> None:

@@ -24,6 +24,20 @@ LEFT JOIN LATERAL (
 WHERE v.document_id = :document_id AND (CAST(:below AS int) IS NULL OR v.number < :below)
 ORDER BY v.number DESC LIMIT :limit
 """)
+STORED = text("""
+SELECT v.blob_id, b.sha256, v.options
+FROM versions v JOIN blobs b ON b.id = v.blob_id
+WHERE v.document_id = :document_id AND v.number = :number
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What a version was made of; the options with the password, if it has one."""
+
+    blob_id: UUID
+    sha256: bytes
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +70,9 @@ class Versions:
             LISTED, {"document_id": document_id, "below": below, "limit": limit}
         )
         return [VersionRow(**row) for row in result.mappings()]
+
+    async def stored(self, document_id: UUID, number: int) -> StoredVersion | None:
+        """Return what a version was made of; None when there is no such version."""
+        parameters = {"document_id": document_id, "number": number}
+        row = (await self._connection.execute(STORED, parameters)).mappings().one_or_none()
+        return None if row is None else StoredVersion(**row)

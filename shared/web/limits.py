@@ -33,8 +33,13 @@ class BodyLimitMiddleware:
 
 def says_more_than(content_length: str | None, limit: int) -> bool:
     """Tell whether a `Content-Length` header announces more than `limit` bytes."""
+    return length_said(content_length) > limit
+
+
+def length_said(content_length: str | None) -> int:
+    """Return the bytes that a `Content-Length` header announces; 0 where it says none."""
     said = content_length or ""
-    return said.isascii() and said.isdigit() and int(said[:20]) > limit
+    return int(said[:20]) if said.isascii() and said.isdigit() else 0
 
 
 class _Counted:

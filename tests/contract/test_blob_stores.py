@@ -5,6 +5,7 @@ S3's adapter always runs over obstore's own memory store. It runs against a real
 """
 
 import asyncio
+import shutil
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from shared.blobs.build import build_blob_store
+from shared.blobs.folder import FolderBlobStore
 from shared.blobs.listed import ListedBlobStore
 from shared.blobs.memory import MemoryBlobStore
 from shared.blobs.obstore import S3BlobStore
@@ -159,3 +161,14 @@ async def test_many_writes_at_once_do_not_mix(store: ListedBlobStore) -> None:
 async def test_ping_leaves_nothing_to_list(store: ListedBlobStore) -> None:
     await store.ping()
     assert await listed(store, timedelta(hours=-1)) == []
+
+
+async def test_a_store_tells_its_room_or_that_it_knows_none(store: ListedBlobStore) -> None:
+    free = await store.free_bytes()
+    assert free is None or free > 0
+
+
+async def test_a_folder_that_is_not_there_yet_has_its_disks_room(tmp_path: Path) -> None:
+    free = await FolderBlobStore(tmp_path / "not" / "yet").free_bytes()
+    assert free is not None
+    assert abs(free - shutil.disk_usage(tmp_path).free) < 2**30

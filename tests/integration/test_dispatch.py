@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from services.ingest_worker.dispatch import OUT_PER_SLOT, Dispatcher
+from services.ingest_worker.dispatch import FILES_A_MESSAGE, OUT_PER_SLOT, Dispatcher
 from services.ingest_worker.messages import (
     CHUNK_JOB,
     EMBED_CHUNKS,
-    PARSE_PART,
+    PARSE_PARTS,
     MemoryPublisher,
 )
 from shared.database.engine import Database
@@ -38,7 +38,7 @@ async def test_no_more_is_out_than_the_slots_can_take(
         await seed_upload(database, collection, filename=f"{number}.txt")
     assert await dispatcher.dispatch() == OUT_PER_SLOT
     assert await dispatcher.dispatch() == 0
-    assert {message.task for message in publisher.sent} == {PARSE_PART}
+    assert {message.task for message in publisher.sent} == {PARSE_PARTS}
     assert publisher.sent[0].label == "0.txt part 1 of 1"
 
 
@@ -50,7 +50,7 @@ async def test_a_message_that_nobody_took_is_sent_again(
     async with database.worker() as connection:
         await connection.execute(text("UPDATE parts SET published_at = now() - interval '1 hour'"))
     await dispatcher.dispatch()
-    assert [message.task for message in publisher.sent] == [PARSE_PART, PARSE_PART]
+    assert [message.task for message in publisher.sent] == [PARSE_PARTS, PARSE_PARTS]
 
 
 async def test_a_document_left_before_its_chunk_step_is_taken_up(
@@ -105,3 +105,33 @@ async def test_a_woken_loop_dispatches_at_once(
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop
+
+
+async def seed_small(database: Database, files: int) -> None:
+    collection = await seed_collection(database)
+    for number in range(files):
+        await seed_upload(database, collection, filename=f"{number}.txt")
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE parts SET alone = false"))
+
+
+def sizes(publisher: MemoryPublisher) -> list[int]:
+    return [len(message.arguments["parts"]) for message in publisher.sent]
+
+
+async def test_small_files_go_several_to_a_message(
+    database: Database, dispatcher: Dispatcher, publisher: MemoryPublisher
+) -> None:
+    await seed_small(database, FILES_A_MESSAGE + 2)
+    assert await dispatcher.dispatch() == 2
+    assert sizes(publisher) == [FILES_A_MESSAGE, 2]
+    assert publisher.sent[0].label == f"0.txt and {FILES_A_MESSAGE - 1} more"
+
+
+async def test_a_few_small_files_are_shared_out_among_the_slots(
+    database: Database, publisher: MemoryPublisher
+) -> None:
+    await seed_small(database, 5)
+    settings = IngestSettings(slots=2)
+    await Dispatcher(database=database, publisher=publisher, settings=settings).dispatch()
+    assert sizes(publisher) == [3, 2]

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from shared.database.chunks import Chunks, Owner, TargetIndex
+from shared.database.chunks import Chunks, NewChunk, Owner, TargetIndex
 from shared.database.embed_queue import EmbedQueue, Paid, QueuedChunk
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
@@ -35,22 +35,21 @@ async def collection(database: Database) -> Collection:
 async def chunked(database: Database, upload: Seeded, texts: list[str]) -> None:
     """Bring an upload to where its chunks wait to be embedded."""
     owner = Owner(upload.tenant_id, upload.job_id, upload.document_id, upload.version_id)
-    index = TargetIndex(upload.index_id, FAKE_SPACE, ready=True)
+    index = TargetIndex(upload.collection_id, upload.index_id, FAKE_SPACE, ready=True)
     made = [
         Chunk(ordinal=n, text=words, tokens=len(words), page_start=1, page_end=1)
         for n, words in enumerate(texts)
     ]
     async with database.worker() as connection:
         jobs, parts = Jobs(connection), Parts(connection)
-        part = await parts.claim(upload.part, claim=new_id(), lease_s=15)
-        assert part is not None
-        await jobs.start(upload.job_id)
+        [part] = await parts.claim([upload.part], claim=new_id(), lease_s=15)
+        await jobs.start([upload.job_id])
         await parts.finish(part, elements=b"", warnings="[]")
         assert await jobs.count_part(upload.job_id, pages=1, ms=1) == 0
         job = await jobs.claim_chunking(upload.job_id, claim=new_id(), lease_s=15)
         assert job is not None
-        await Chunks(connection).clear(upload.version_id)
-        count = await Chunks(connection).queue(owner, index, made)
+        await Chunks(connection).clear([upload.version_id])
+        count = await Chunks(connection).queue(NewChunk(owner, index, chunk) for chunk in made)
         assert await jobs.start_embedding(job, chunks=count, warnings=[], ms=1)
 
 

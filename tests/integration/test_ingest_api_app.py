@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from services.ingest_worker.app import create_app
 from services.ingest_worker.context import Outside, build_context
-from services.ingest_worker.messages import PARSE_PART, MemoryPublisher, Message
+from services.ingest_worker.messages import PARSE_PARTS, MemoryPublisher, Message
 from shared.errors import ConfigurationInvalid
 from shared.settings import BlobSettings, EmbeddingSettings, read_settings
 from shared.vectors.memory import MemoryVectorStore
@@ -92,7 +92,7 @@ async def test_an_upload_is_dispatched_without_being_asked_for(
         await swept(api)
         await upload(api.client, ("a.txt", b"one"))
         await until(lambda: bool(api.publisher.sent))
-        assert [message.task for message in api.publisher.sent] == [PARSE_PART]
+        assert [message.task for message in api.publisher.sent] == [PARSE_PARTS]
 
 
 async def swept(api: IngestApi) -> None:

@@ -15,7 +15,9 @@ from typing_extensions import override
 from services.ingest_worker.deletion import bury
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
+from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
+from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.repair import queue_missing_points
 from shared.database.embed_queue import EmbedQueue
@@ -65,18 +67,14 @@ class Workers:
         settings = context.settings
         self._database = context.database
         self.embedder = FailingEmbedder(FAKE)
+        reader = PartReader(
+            database=context.database, blobs=context.blobs, parser=parser, scratch=scratch
+        )
+        cutter = SectionCutter(cache(build_tokenizer))
         self._parse = ParseStep(
-            database=context.database,
-            blobs=context.blobs,
-            parser=parser,
-            scratch=scratch,
-            settings=settings.ingest,
+            database=context.database, reader=reader, cutter=cutter, settings=settings.ingest
         )
-        self._chunk = ChunkStep(
-            database=context.database,
-            tokenizer_of=cache(build_tokenizer),
-            settings=settings.ingest,
-        )
+        self._chunk = ChunkStep(database=context.database, cutter=cutter, settings=settings.ingest)
         self._embedding = Embedding(
             database=context.database,
             vectors=api.vectors,
@@ -90,11 +88,8 @@ class Workers:
         """Parse what waits, chunk these jobs too, and embed until nothing is left."""
         async with self._database.worker() as connection:
             waiting = await Parts(connection).take_waiting(room=100)
-        for part in waiting:
-            _, job_id = await self._parse.run(part.key)
-            if job_id is not None:
-                await self._chunk.run(job_id)
-        for job_id in jobs:
+        _, last = await self._parse.run([part.key for part in waiting])
+        for job_id in (*last, *jobs):
             await self._chunk.run(job_id)
         await self._embedding.drain(budget_s=5)
 

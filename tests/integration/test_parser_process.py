@@ -14,7 +14,7 @@ import pytest
 from fpdf import FPDF
 
 from services.ingest_worker.parsing import process as process_module
-from services.ingest_worker.parsing.base import Source
+from services.ingest_worker.parsing.base import Plan, Source
 from services.ingest_worker.parsing.packing import unpack_elements
 from services.ingest_worker.parsing.process import CHILD, ROOT, ParserProcess, resident_bytes
 from shared.errors import (
@@ -78,11 +78,16 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
     monkeypatch.setattr(process_module, "ROOT", f"{ROOT}:{tmp_path}")
 
 
+async def plan(parser: ParserProcess, source: Source) -> Plan:
+    return (await parser.read(source, most_pages=0, timeout_s=TIMEOUT_S)).plan
+
+
 async def test_a_document_is_planned_and_read_in_windows(
     parser: ParserProcess, source: Source
 ) -> None:
-    plan = await parser.plan(source, timeout_s=TIMEOUT_S)
-    assert (plan.media_type, plan.pages) == ("application/pdf", 5)
+    reading = await parser.read(source, most_pages=4, timeout_s=TIMEOUT_S)
+    assert (reading.plan.media_type, reading.plan.pages) == ("application/pdf", 5)
+    assert reading.part is None
     parsed = await parser.parse(source, pages=range(2, 4), timeout_s=TIMEOUT_S)
     assert [(one.page, one.text) for one in unpack_elements(parsed.elements)] == [
         (2, "This is page 2."),
@@ -90,6 +95,7 @@ async def test_a_document_is_planned_and_read_in_windows(
     ]
     whole = await parser.parse(source, timeout_s=TIMEOUT_S)
     assert whole.pages == len(unpack_elements(whole.elements)) == 5
+    assert (await parser.read(source, most_pages=5, timeout_s=TIMEOUT_S)).part == whole
 
 
 async def test_one_warm_child_serves_many_files(parser: ParserProcess, source: Source) -> None:
@@ -101,15 +107,15 @@ async def test_one_warm_child_serves_many_files(parser: ParserProcess, source: S
 
 
 async def test_calls_at_once_take_turns(parser: ParserProcess, source: Source) -> None:
-    plans = await asyncio.gather(*(parser.plan(source, timeout_s=TIMEOUT_S) for _ in range(5)))
-    assert {plan.pages for plan in plans} == {5}
+    plans = await asyncio.gather(*(plan(parser, source) for _ in range(5)))
+    assert {found.pages for found in plans} == {5}
 
 
 async def test_typed_errors_come_home(parser: ParserProcess, tmp_path: Path) -> None:
     path = tmp_path / "bad"
     path.write_bytes(b"")
     with pytest.raises(FileEmpty):
-        await parser.plan(Source(path, "a.pdf"), timeout_s=TIMEOUT_S)
+        await plan(parser, Source(path, "a.pdf"))
     path.write_bytes(b"%PDF-1.7 nothing")
     with pytest.raises(FileCorrupt, match="cannot be opened"):
         await parser.parse(Source(path, "a.pdf"), timeout_s=TIMEOUT_S)
@@ -126,9 +132,9 @@ async def test_the_password_reaches_the_reader(parser: ParserProcess, tmp_path: 
     path = tmp_path / "locked"
     document.output(str(path))
     with pytest.raises(FileEncrypted):
-        await parser.plan(Source(path, "a.pdf"), timeout_s=TIMEOUT_S)
+        await plan(parser, Source(path, "a.pdf"))
     opened = Source(path, "a.pdf", password="open")  # noqa: S106
-    assert (await parser.plan(opened, timeout_s=TIMEOUT_S)).pages == 1
+    assert (await plan(parser, opened)).pages == 1
 
 
 async def test_a_dead_child_is_replaced(parser: ParserProcess, source: Source) -> None:
@@ -136,8 +142,8 @@ async def test_a_dead_child_is_replaced(parser: ParserProcess, source: Source) -
     assert parser.pid is not None
     os.kill(parser.pid, signal.SIGKILL)
     with pytest.raises(ParserCrashed, match="SIGKILL"):
-        await parser.plan(source, timeout_s=TIMEOUT_S)
-    assert (await parser.plan(source, timeout_s=TIMEOUT_S)).pages == 5
+        await plan(parser, source)
+    assert (await plan(parser, source)).pages == 5
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ async def test_what_is_no_answer_is_a_crash(
     stand_in(tmp_path, monkeypatch, act)
     parser = ParserProcess(IngestSettings())
     with pytest.raises(ParserCrashed, match=match):
-        await parser.plan(source, timeout_s=TIMEOUT_S)
+        await plan(parser, source)
     await parser.aclose()
 
 
@@ -227,7 +233,7 @@ async def test_the_child_is_renewed_after_its_parts(source: Source) -> None:
     for _ in range(4):
         await parser.start()
         pids.append(parser.pid)
-        await parser.plan(source, timeout_s=TIMEOUT_S)
+        await plan(parser, source)
     assert pids[0] == pids[1] != pids[2] == pids[3]
     await parser.aclose()
 
@@ -244,7 +250,7 @@ async def test_a_grown_child_is_renewed(
     parser = ParserProcess(IngestSettings(parser_recycle_bytes=100 * MIB))
     await parser.start()
     pid = parser.pid
-    assert (await parser.plan(source, timeout_s=TIMEOUT_S)).pages == 5
+    assert (await plan(parser, source)).pages == 5
     assert not alive(pid)
     await parser.aclose()
 
@@ -253,7 +259,7 @@ async def test_closing_ends_the_child_even_one_that_does_not_listen(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = ParserProcess(IngestSettings())
-    await real.plan(source, timeout_s=TIMEOUT_S)
+    await plan(real, source)
     pid = real.pid
     await real.aclose()
     assert not alive(pid)
@@ -276,7 +282,7 @@ async def test_the_child_sees_an_empty_environment(parser: ParserProcess) -> Non
 async def test_the_child_imports_no_model_and_no_service(
     parser: ParserProcess, source: Source
 ) -> None:
-    await parser.plan(source, timeout_s=TIMEOUT_S)
+    await plan(parser, source)
     assert parser.pid is not None
     maps = kernel_says(parser.pid, "maps")
     for heavy in ("onnxruntime", "tokenizers", "psycopg", "numpy", "spacy"):

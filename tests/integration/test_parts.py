@@ -16,7 +16,8 @@ from tests.support.seeds import Seeded, job_row, seed_collection, seed_upload
 
 async def claim(database: Database, key: PartKey, lease_s: float = 15) -> ClaimedPart | None:
     async with database.worker() as connection:
-        return await Parts(connection).claim(key, claim=new_id(), lease_s=lease_s)
+        taken = await Parts(connection).claim([key], claim=new_id(), lease_s=lease_s)
+        return taken[0] if taken else None
 
 
 @pytest.fixture
@@ -62,17 +63,17 @@ async def test_renewing_says_no_once_the_job_is_cancelled(
     part = await claim(database, upload.part)
     assert part is not None
     async with database.worker() as connection:
-        await Jobs(connection).start(upload.job_id)
-        assert await Parts(connection).renew(part, lease_s=15)
+        await Jobs(connection).start([upload.job_id])
+        assert await Parts(connection).renew([part], lease_s=15) == {part.key}
         await Jobs(connection).cancel([upload.job_id], grace_s=0)
-        assert not await Parts(connection).renew(part, lease_s=15)
+        assert not await Parts(connection).renew([part], lease_s=15)
 
 
 async def test_the_part_plan_gives_every_window_a_part(database: Database, upload: Seeded) -> None:
     part = await claim(database, upload.part)
     assert part is not None
     async with database.worker() as connection:
-        await Jobs(connection).start(upload.job_id)
+        await Jobs(connection).start([upload.job_id])
         assert await Jobs(connection).plan(upload.job_id, parts=3, pages=25)
         await Parts(connection).plan(part, [(1, 10), (11, 20), (21, 25)])
     second = await claim(database, PartKey(upload.version_id, 2))
@@ -141,3 +142,21 @@ async def test_a_released_part_waits_for_its_pause(database: Database, upload: S
     assert failures.crashes == 1
     assert again is None
     assert await take(database, 9) == []
+
+
+async def test_parts_that_go_alone_take_more_room(database: Database) -> None:
+    collection = await seed_collection(database)
+    for number in range(3):
+        await seed_upload(database, collection, filename=f"{number}.txt")
+    async with database.worker() as connection:
+        taken = await Parts(connection).take_waiting(room=20, weight=12)
+        assert [part.filename for part in taken] == ["0.txt"]
+        assert await Parts(connection).out(weight=12) == 12
+
+
+async def test_a_lost_lease_makes_a_file_go_alone(database: Database, upload: Seeded) -> None:
+    await claim(database, upload.part, lease_s=0)
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE parts SET alone = false"))
+        await Parts(connection).expire()
+        assert (await connection.execute(text("SELECT alone FROM parts"))).scalar_one()

@@ -27,7 +27,7 @@ async def fail(database: Database, job_id: UUID) -> None:
 
 async def retry(database: Database, job_id: UUID, options: dict[str, object] | None = None) -> None:
     async with database.worker() as connection:
-        await Retries(connection).retry(job_id, options=options, deadline_s=60)
+        await Retries(connection, deadline_s=60).retry(job_id, options=options)
 
 
 async def test_a_failed_job_is_queued_again(database: Database, upload: Seeded) -> None:
@@ -39,16 +39,15 @@ async def test_a_failed_job_is_queued_again(database: Database, upload: Seeded) 
     assert (job["parts_left"], job["attempts"]) == (1, 0)
     assert job["revision"] == before["revision"] + 1
     async with database.worker() as connection:
-        assert await Parts(connection).claim(upload.part, claim=new_id(), lease_s=5) is not None
+        assert await Parts(connection).claim([upload.part], claim=new_id(), lease_s=5)
 
 
 async def test_a_job_whose_parts_are_in_goes_on_with_chunking(
     database: Database, upload: Seeded
 ) -> None:
     async with database.worker() as connection:
-        part = await Parts(connection).claim(upload.part, claim=new_id(), lease_s=15)
-        assert part is not None
-        await Jobs(connection).start(upload.job_id)
+        [part] = await Parts(connection).claim([upload.part], claim=new_id(), lease_s=15)
+        await Jobs(connection).start([upload.job_id])
         await Parts(connection).finish(part, elements=b"", warnings="[]")
         await Jobs(connection).count_part(upload.job_id, pages=1, ms=1)
     await fail(database, upload.job_id)

@@ -39,7 +39,7 @@ async def upload(database: Database) -> Seeded:
 async def lose_a_lease(database: Database, upload: Seeded) -> None:
     async with database.worker() as connection:
         await connection.execute(text("UPDATE parts SET not_before = now()"))
-        assert await Parts(connection).claim(upload.part, claim=new_id(), lease_s=0)
+        assert await Parts(connection).claim([upload.part], claim=new_id(), lease_s=0)
 
 
 async def test_a_dead_workers_part_goes_back_and_counts(

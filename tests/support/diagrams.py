@@ -42,7 +42,7 @@ UPLOAD = (
         Step("ingest API", "sender", "202", answer=True),
         Step("Postgres", "ingest API", "dispatcher: whose turn?", answer=True),
         Step("ingest API", "Redis", "a few messages, ids only"),
-        Step("Redis", "workers", "parse_part"),
+        Step("Redis", "workers", "parse_parts"),
         Step("workers", "Postgres", "claim the part, with a lease"),
         Step("blob store", "workers", "bytes", answer=True),
         Step("workers", "Postgres", "Elements; last part: chunks"),

@@ -20,7 +20,7 @@ from citewell.embedded.settings import EmbeddedSettings
 from shared.errors import CitewellError
 from shared.problems import STATUS
 from shared.settings import Settings
-from shared.settings_groups import SettingsGroup
+from shared.settings_group import SettingsGroup
 from tests.support.reference_http import APPS, INTRODUCTION, http_parts
 from tests.support.tables import table
 

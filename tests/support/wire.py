@@ -72,6 +72,8 @@ class Wire:
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
     deleted: list[str] = field(default_factory=list)
+    paused: set[str] = field(default_factory=set)
+    retry_pages: int = 1
 
     def last(self, path: str) -> dict[str, Any]:
         """Return the body of the newest request to a path."""
@@ -126,6 +128,7 @@ FAILURES: dict[str, CitewellError | None] = {
 }
 GONE = "018f0000-0000-7000-8000-00000000dead"
 MISSING_VERSION = 9
+NEWEST_VERSION = 4
 SUMS: dict[str, Any] = {
     "documents": 2,
     "versions": 3,
@@ -228,8 +231,12 @@ def _uploads(app: FastAPI, wire: Wire) -> None:
         return _batch(wire, batch_id)
 
     @app.post("/v1/batches/{batch_id}/{verb}")
-    async def act_on_batch(batch_id: str, verb: str) -> dict[str, Any]:
-        wire.requests.append(("POST", f"/v1/batches/{batch_id}/{verb}", {}))
+    async def act_on_batch(batch_id: str, verb: str, request: Request) -> dict[str, Any]:
+        body = await request.body()
+        sent = json.loads(body) if body else {}
+        wire.requests.append(("POST", f"/v1/batches/{batch_id}/{verb}", sent))
+        if verb in ("pause", "resume"):
+            (wire.paused.add if verb == "pause" else wire.paused.discard)(batch_id)
         return _batch(wire, batch_id)
 
 
@@ -237,18 +244,31 @@ def _jobs(app: FastAPI, wire: Wire) -> None:
 
     @app.get("/v1/jobs")
     async def jobs(
+        *,
         batch: str | None = None,
         state: str | None = None,
         code: str | None = None,
+        retryable: bool | None = None,
         cursor: str | None = None,
     ) -> dict[str, Any]:
         wanted = [batch] if batch else list(wire.batches)
         found = [job for one in wanted for job in _jobs_of(wire, one)]
         found = [job for job in found if state in (None, job["state"])]
-        found = [job for job in found if code in (None, (job.get("problem") or {}).get("code"))]
+        found = [job for job in found if code in (None, _problem_of(job, "code"))]
+        found = [job for job in found if retryable in (None, _problem_of(job, "retryable"))]
         start = int(cursor or 0)
         rest = str(start + 2) if start + 2 < len(found) else None
         return {"items": found[start : start + 2], "next_cursor": rest}
+
+    @app.post("/v1/jobs/retry")
+    async def retry(body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("POST", "/v1/jobs/retry", body))
+        shown = [job for one in wire.batches for job in _jobs_of(wire, one)]
+        found = [job for job in shown if body.get("code") in (None, _problem_of(job, "code"))]
+        failed = [job for job in found if job["state"] == "failed"]
+        wire.retry_pages -= 1
+        more = "next" if wire.retry_pages > 0 else None
+        return {"retried": len(failed), "passed_over": 0, "next_cursor": more}
 
     @app.get("/v1/jobs/{job_id}")
     async def job(job_id: str) -> dict[str, Any]:
@@ -288,6 +308,17 @@ def _document_bytes(app: FastAPI) -> None:
     @app.get("/v1/documents/{document_id}/versions")
     async def versions(document_id: str) -> dict[str, Any]:
         return {"items": [{"version": 1, "pages": 3}], "next_cursor": None}
+
+    @app.post("/v1/documents/{document_id}/versions/{version}/restore", status_code=202)
+    async def restore(document_id: str, version: int) -> dict[str, Any]:
+        if version == MISSING_VERSION:
+            raise NotFound("There is no such version.")
+        same = {"duplicate_of": ID, "state": "succeeded"} if version == NEWEST_VERSION else {}
+        entry = {"filename": "manual.pdf", "document_id": document_id, "state": "queued"}
+        return {
+            "batch_id": ID,
+            "jobs": [{**entry, "job_id": ID, "version": NEWEST_VERSION, **same}],
+        }
 
     @app.get("/v1/documents/{document_id}/content")
     async def content(document_id: str, version: int | None = None) -> Response:
@@ -372,6 +403,7 @@ def _batch(wire: Wire, batch_id: str) -> dict[str, Any]:
     counts = Counter(job["state"] for job in jobs)
     revision = wire.looks[batch_id]
     shown = {"id": batch_id, "collection": "default", "total": len(jobs)}
+    shown["paused"] = batch_id in wire.paused
     return shown | {"counts": counts, "revision": revision}
 
 
@@ -396,6 +428,10 @@ def _job(entry: dict[str, Any], batch_id: str, *, running: bool) -> dict[str, An
         warning = {"code": "page_without_text", "detail": "Nothing on it.", "page": 2}
         return {**job, "state": "succeeded_with_warnings", "warnings": [warning]}
     return {**job, "state": "succeeded", "chunks": {"done": 3, "total": 3}}
+
+
+def _problem_of(job: dict[str, Any], name: str) -> Any:
+    return (job.get("problem") or {}).get(name)
 
 
 def _job_of(wire: Wire, job_id: str) -> dict[str, Any]:

@@ -1,28 +1,26 @@
-"""The chunk step: all Elements of a version, in order, become chunks and wait to be embedded."""
+"""The chunk step: all Elements of a version, in order, become chunks and wait to be embedded.
+
+For files of several parts; one that is read whole is cut where it was read (parse.py).
+"""
 
 import asyncio
-from collections.abc import Callable
 from time import perf_counter
 from uuid import UUID
 
 import structlog
 
-from services.ingest_worker.chunking.chunker import chunk
-from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.ingest_worker.failures import pause_s
+from services.ingest_worker.jobs.base import Cutter
 from services.ingest_worker.leases import LeaseLost, while_leased
-from services.ingest_worker.parsing.packing import unpack_elements
-from shared.database.chunks import Chunks, Owner, TargetIndex
+from shared.database.chunks import Chunks, Owner
 from shared.database.engine import Database
 from shared.database.jobs import ClaimedChunking, Jobs
 from shared.database.parts import Parts
-from shared.embeddings.spaces import embedding_space
-from shared.errors import CitewellError, FileRejected, InvalidInput, NoTextFound
+from shared.errors import CitewellError, FileRejected, InvalidInput
 from shared.identity import new_id
-from shared.models import Chunk, Element, EmbeddingSpace, Stage
+from shared.models import Stage
 from shared.problems import problem_of
 from shared.settings import IngestSettings
-from shared.tokens.base import Tokenizer
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +28,10 @@ log = structlog.get_logger(__name__)
 class ChunkStep:
     """Chunks one version into every index of its collection."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        tokenizer_of: Callable[[EmbeddingSpace], Tokenizer],
-        settings: IngestSettings,
-    ) -> None:
-        """Take the truth and a way to the tokenizer of a space."""
+    def __init__(self, *, database: Database, cutter: Cutter, settings: IngestSettings) -> None:
+        """Take the truth and the cutter."""
         self._database = database
-        self._tokenizer_of = tokenizer_of
+        self._cutter = cutter
         self._settings = settings
 
     async def run(self, job_id: UUID) -> str:
@@ -72,32 +64,21 @@ class ChunkStep:
     async def _chunk(self, job: ClaimedChunking) -> int:
         start = perf_counter()
         async with self._database.worker() as connection:
-            indexes = await Chunks(connection).indexes(job.collection_id)
+            indexes = await Chunks(connection).indexes([job.collection_id])
             packed = [part async for part in Parts(connection).elements(job.version_id)]
             warnings = await Parts(connection).warnings(job.version_id)
-        made = [(index, await asyncio.to_thread(self._cut, index, packed)) for index in indexes]
-        if not any(chunks for _, chunks in made):
-            raise NoTextFound
         owner = Owner(job.tenant_id, job.id, job.document_id, job.version_id)
+        made = await asyncio.to_thread(self._cutter.cut, owner, packed, indexes)
         async with self._database.worker() as connection:
             await Jobs(connection).lock(job.id)
-            await Chunks(connection).clear(job.version_id)
-            count = 0
-            for index, chunks in made:
-                count += await Chunks(connection).queue(owner, index, chunks)
+            await Chunks(connection).clear([job.version_id])
+            count = await Chunks(connection).queue(made)
             ms = 1000 * (perf_counter() - start)
             if not await Jobs(connection).start_embedding(
                 job, chunks=count, warnings=warnings, ms=ms
             ):
                 raise LeaseLost
         return count
-
-    def _cut(self, index: TargetIndex, packed: list[bytes]) -> list[Chunk]:
-        space = embedding_space(index.space)
-        elements: list[Element] = [e for part in packed for e in unpack_elements(part)]
-        tokenizer = self._tokenizer_of(space)
-        sizes = ChunkSizes.for_space(space, tokenizer)
-        return list(chunk(elements, tokenizer=tokenizer, sizes=sizes))
 
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
         if isinstance(error, FileRejected | InvalidInput):

@@ -49,11 +49,15 @@ def answer(parsers: Parsers, request: Request) -> bytes:
 
 
 def _done(parsers: Parsers, request: Request) -> bytes:
-    if request.verb == "plan":
+    reply, pages = Reply(), request.pages
+    if request.verb == "read":
         plan = parsers.plan(request.source)
-        return frame(Reply(pages=plan.pages, media_type=plan.media_type, parser=plan.parser))
-    parsed = parsers.parse(request.source, request.pages)
-    reply = Reply(pages=parsed.pages, warnings=parsed.warnings)
+        reply = Reply(plan=plan)
+        if plan.pages not in (pages or ()):
+            return frame(reply)
+        pages = range(1, plan.pages + 1)
+    parsed = parsers.parse(request.source, pages)
+    reply.pages, reply.warnings = parsed.pages, parsed.warnings
     return frame(reply, pack_elements(parsed.elements))
 
 

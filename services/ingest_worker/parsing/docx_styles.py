@@ -1,11 +1,13 @@
 """Which of a Word document's styles are headings and lists, and how to look at its XML."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from zipfile import ZipFile
 
-from services.ingest_worker.parsing.packages import members, xml_root
+from services.ingest_worker.parsing.packages import content_of, members, xml_tree
 
 # `Any`: lxml ships no types.
 Node = Any
@@ -14,6 +16,8 @@ STYLES = "word/styles.xml"
 _HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 # Styles may stand on one another; a damaged file's may do so in a circle.
 MAX_BASES = 12
+# Most documents have the styles of a few templates, of 30 to 400 KB.
+KEPT_STYLES, KEPT_BYTES = 8, 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,21 @@ class Style:
     listed: bool = False
 
 
-def read_styles(archive: ZipFile) -> dict[str, Style]:
+def read_styles(archive: ZipFile) -> Mapping[str, Style]:
     """Return the paragraph styles of a document by their id."""
     if STYLES not in members(archive):
         return {}
-    found = xml_root(archive, STYLES).iterchildren("{*}style")
+    content = content_of(archive, STYLES)
+    return _known_styles(content) if len(content) <= KEPT_BYTES else _styles(content)
+
+
+@lru_cache(KEPT_STYLES)
+def _known_styles(content: bytes) -> Mapping[str, Style]:
+    return _styles(content)
+
+
+def _styles(content: bytes) -> Mapping[str, Style]:
+    found = xml_tree(content).iterchildren("{*}style")
     nodes = {attribute(node, "styleId"): node for node in found}
     return {key: _style(nodes, key) for key in nodes}
 

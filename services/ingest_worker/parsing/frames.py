@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from services.ingest_worker.parsing.base import Source
+from services.ingest_worker.parsing.base import Plan, Source
 from shared.errors import (
     ArchiveUnsafe,
     FileCorrupt,
@@ -25,6 +25,8 @@ from shared.errors import (
     TypeUnsupported,
 )
 from shared.models import JobWarning, ParseOptions
+
+Verb = Literal["read", "parse"]
 
 LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
@@ -49,9 +51,12 @@ _ERRORS: dict[str, type[FileRejected]] = {
 
 
 class Request(BaseModel):
-    """What the child is to do with a file; `first` and `stop` are a half-open run of pages."""
+    """What the child is to do with a file; `first` and `stop` are a half-open run of pages.
 
-    verb: Literal["plan", "parse"]
+    `read` plans, and parses what has no more pages than `stop` allows.
+    """
+
+    verb: Verb
     path: Path
     filename: str
     options: ParseOptions
@@ -60,7 +65,7 @@ class Request(BaseModel):
     stop: int | None = None
 
     @classmethod
-    def of(cls, verb: Literal["plan", "parse"], source: Source, pages: range | None) -> "Request":
+    def of(cls, verb: Verb, source: Source, pages: range | None) -> "Request":
         """Put a call into words."""
         return cls(
             verb=verb,
@@ -98,9 +103,8 @@ class Failure(BaseModel):
 class Reply(BaseModel):
     """What the child found; the elements are the frame's body."""
 
+    plan: Plan | None = None
     pages: int = 0
-    media_type: str = ""
-    parser: str = ""
     warnings: list[JobWarning] = []
     failure: Failure | None = None
 

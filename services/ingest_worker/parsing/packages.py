@@ -62,10 +62,20 @@ def member(archive: ZipFile, name: str, limit: int = MAX_MEMBER_BYTES) -> io.Raw
         raise FileCorrupt(f"The document lacks its part {name}.") from error
 
 
+def content_of(archive: ZipFile, name: str) -> bytes:
+    """Read a member as a whole."""
+    with member(archive, name) as stream:
+        return stream.read() or b""
+
+
 def xml_root(archive: ZipFile, name: str) -> Any:
     """Parse a member as a whole."""
-    with member(archive, name) as stream:
-        return etree.fromstring(stream.read(), etree.XMLParser(**_SAFE))
+    return xml_tree(content_of(archive, name))
+
+
+def xml_tree(content: bytes) -> Any:
+    """Parse XML, without what could make it read or fetch anything else."""
+    return etree.fromstring(content, etree.XMLParser(**_SAFE))
 
 
 def xml_events(stream: io.RawIOBase) -> Iterator[Any]:

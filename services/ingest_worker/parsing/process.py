@@ -12,7 +12,6 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
@@ -24,6 +23,7 @@ from services.ingest_worker.parsing.frames import (
     MAX_HEAD_BYTES,
     Reply,
     Request,
+    Verb,
     frame,
 )
 from shared.errors import ParseOutOfMemory, ParserCrashed, ParseTimedOut
@@ -50,6 +50,14 @@ class PackedPart:
     elements: bytes
     pages: int
     warnings: list[JobWarning]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of a file after a first look; `part` is None when it takes several."""
+
+    plan: Plan
+    part: PackedPart | None
 
 
 class ParserProcess:
@@ -85,10 +93,14 @@ class ParserProcess:
         async with self._turn:
             await self._started()
 
-    async def plan(self, source: Source, *, timeout_s: float) -> Plan:
-        """Tell a file's type and count its pages."""
-        reply, _ = await self._ask("plan", source, None, timeout_s)
-        return Plan(reply.media_type, reply.pages, reply.parser)
+    async def read(self, source: Source, *, most_pages: int, timeout_s: float) -> Reading:
+        """Tell a file's type and count its pages; parse it too when it has up to `most_pages`."""
+        reply, body = await self._ask("read", source, range(1, most_pages + 1), timeout_s)
+        if reply.plan is None:
+            raise ParserCrashed("The parser process sent no plan.")
+        whole = 1 <= reply.plan.pages <= most_pages
+        part = PackedPart(body, reply.pages, reply.warnings) if whole else None
+        return Reading(reply.plan, part)
 
     async def parse(
         self, source: Source, *, pages: range | None = None, timeout_s: float
@@ -104,7 +116,7 @@ class ParserProcess:
 
     async def _ask(
         self,
-        verb: Literal["plan", "parse"],
+        verb: Verb,
         source: Source,
         pages: range | None,
         timeout_s: float,

@@ -3,8 +3,7 @@
 from fastapi import APIRouter
 
 from services.ingest_worker.doctor import Diagnosis, Patient, examine
-from services.ingest_worker.routers.dependencies import Admin, Context
-from services.ingest_worker.schemas import (
+from services.ingest_worker.doctor_schemas import (
     DifferenceResponse,
     DoctorRequest,
     DoctorResponse,
@@ -12,6 +11,7 @@ from services.ingest_worker.schemas import (
     StuckResponse,
     WaitingJobResponse,
 )
+from services.ingest_worker.routers.dependencies import Admin, Context
 from shared.web.problems import documented
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], responses=documented(401, 403, 503))

@@ -6,11 +6,10 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.routers.dependencies import Context, Loader
-from services.ingest_worker.schemas import BatchResponse, Page
+from services.ingest_worker.schemas import BatchResponse, BatchRetryRequest, Page
 from shared.database.batches import WINDOW_S, Batches, BatchRow
 from shared.database.jobs import Jobs
-from shared.database.retries import Retries
-from shared.errors import Conflict, NotFound
+from shared.errors import NotFound
 from shared.models import TERMINAL, JobState
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
@@ -36,8 +35,7 @@ async def list_batches(
 @router.get("/{batch_id}", summary="Show a batch", responses=documented(404, 422))
 async def get_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
     """Show a batch; its counts sum to `total` at every moment."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        return await _by_id(connection, batch_id)
+    return await _shown_now(context, caller, batch_id)
 
 
 @router.post("/{batch_id}/cancel", summary="Cancel a batch", responses=documented(404, 422))
@@ -52,27 +50,51 @@ async def cancel_batch(batch_id: UUID, context: Context, caller: Loader) -> Batc
 
 
 @router.post("/{batch_id}/retry", summary="Retry a batch", responses=documented(404, 422))
-async def retry_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
-    """Reopen every job of a batch that failed or was cancelled; may be repeated."""
+async def retry_batch(
+    batch_id: UUID, context: Context, caller: Loader, wish: BatchRetryRequest | None = None
+) -> BatchResponse:
+    """Reopen the jobs of a batch that failed or were cancelled; may be repeated.
+
+    With `code`, those alone that failed with this problem. Jobs whose document has a newer version
+    are passed over.
+    """
+    wish = wish or BatchRetryRequest()
+    await _shown_now(context, caller, batch_id)
+    await context.retrier.retry_batch(
+        caller.tenant_id, batch_id, code=wish.code, options=wish.changes()
+    )
+    context.wake()
+    return await _shown_now(context, caller, batch_id)
+
+
+@router.post("/{batch_id}/pause", summary="Pause a batch", responses=documented(404, 422))
+async def pause_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
+    """Begin no more work of a batch; what is under way ends. May be repeated."""
+    return await _set_paused(context, caller, batch_id, paused=True)
+
+
+@router.post("/{batch_id}/resume", summary="Resume a batch", responses=documented(404, 422))
+async def resume_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
+    """Let a paused batch go on; its jobs have their whole time again. May be repeated."""
+    shown = await _set_paused(context, caller, batch_id, paused=False)
+    context.wake()
+    return shown
+
+
+async def _set_paused(
+    context: Context, caller: Loader, batch_id: UUID, *, paused: bool
+) -> BatchResponse:
     async with context.database.tenant(caller.tenant_id) as connection:
         await _by_id(connection, batch_id)
-        fruitless = await Batches(connection).fruitless_jobs(batch_id)
-    for job_id in fruitless:
-        await _retry(context, caller.tenant_id, job_id)
-    context.wake()
-    async with context.database.tenant(caller.tenant_id) as connection:
+        await Batches(connection).set_paused(
+            batch_id, paused=paused, deadline_s=context.settings.ingest.job_deadline_s
+        )
         return await _by_id(connection, batch_id)
 
 
-async def _retry(context: Context, tenant_id: str, job_id: UUID) -> None:
-    # A transaction of its own: a job that was retried or deleted meanwhile is passed over.
-    try:
-        async with context.database.tenant(tenant_id) as connection:
-            await Retries(connection).retry(
-                job_id, deadline_s=context.settings.ingest.job_deadline_s
-            )
-    except (Conflict, NotFound):
-        return
+async def _shown_now(context: Context, caller: Loader, batch_id: UUID) -> BatchResponse:
+    async with context.database.tenant(caller.tenant_id) as connection:
+        return await _by_id(connection, batch_id)
 
 
 async def _by_id(connection: AsyncConnection, batch_id: UUID) -> BatchResponse:

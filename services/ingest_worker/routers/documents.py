@@ -6,11 +6,12 @@ from typing import Annotated, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from services.ingest_worker.attributes import checked_attributes
 from services.ingest_worker.documents import amend, delete_document
+from services.ingest_worker.routers.accepted import accepted, worded
 from services.ingest_worker.routers.dependencies import Context, Loader, Reader, keeper_of
 from services.ingest_worker.schemas import (
     ChunkResponse,
@@ -18,6 +19,7 @@ from services.ingest_worker.schemas import (
     DocumentResponse,
     Page,
     ShortText,
+    UploadResponse,
     VersionResponse,
 )
 from shared.database.collections import DEFAULT_COLLECTION
@@ -119,6 +121,28 @@ async def list_versions(
         items=[VersionResponse.model_validate(row, from_attributes=True) for row in shown],
         next_cursor=cursor_of(shown[-1].version) if more else None,
     )
+
+
+@router.post(
+    "/{document_id}/versions/{number}/restore",
+    status_code=202,
+    summary="Restore a version",
+    response_model=UploadResponse,
+    responses=documented(404, 422),
+)
+async def restore_version(
+    document_id: UUID,
+    number: Annotated[int, Path(ge=1, le=2**31 - 1, description="The version to bring back.")],
+    context: Context,
+    caller: Loader,
+) -> Response:
+    """Make a new version from an old one's bytes and options; answered like an upload.
+
+    Where the newest version is the same already, there is no work.
+    """
+    restored = await context.restorer.restore(caller.tenant_id, document_id, number)
+    context.wake()
+    return accepted(worded(restored))
 
 
 @router.get(

@@ -6,20 +6,21 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.routers.dependencies import Context, Loader
+from services.ingest_worker.routers.dependencies import Context, Loader, keeper_of
 from services.ingest_worker.schemas import (
     JobResponse,
+    JobsRetryRequest,
+    JobsRetryResponse,
     Page,
     Progress,
     RetryRequest,
     ShortText,
     Usage,
 )
-from services.ingest_worker.uploads.form import checked_options
 from services.ingest_worker.waiting import wait_for_job
 from shared.database.job_views import JobFilter, JobRow, JobViews
 from shared.database.jobs import Jobs
-from shared.database.retries import Retries
+from shared.database.retries import FailedFilter, Retries
 from shared.errors import Conflict, NotFound
 from shared.models import TERMINAL, JobState, WaitingFor
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
@@ -28,7 +29,7 @@ from shared.web.problems import documented
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=documented(401, 403, 503))
 
 
-@router.get("", summary="List jobs", responses=documented(422))
+@router.get("", summary="List jobs", responses=documented(404, 422))
 async def list_jobs(
     *,
     context: Context,
@@ -36,18 +37,52 @@ async def list_jobs(
     state: JobState | None = None,
     batch: UUID | None = None,
     code: Annotated[ShortText | None, Query(description="Code of the job's problem.")] = None,
+    retryable: Annotated[
+        bool | None, Query(description="Whether the job's problem says that retrying helps.")
+    ] = None,
+    collection: ShortText | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[JobResponse]:
-    """List jobs, oldest first."""
+    """List jobs, oldest first. Dead letters are failed ones: `state=failed&retryable=true`."""
     after = id_after(cursor)
     async with context.database.tenant(caller.tenant_id) as connection:
-        wanted = JobFilter(batch=batch, state=state, code=code)
+        wanted = JobFilter(
+            batch=batch,
+            state=state,
+            code=code,
+            retryable=retryable,
+            collection_id=await _collection_id(context, caller, connection, collection),
+        )
         rows = await JobViews(connection).listed(wanted, after=after, limit=limit + 1)
     shown, more = page(rows, limit)
     return Page(
         items=[_shown(row) for row in shown],
         next_cursor=cursor_of(shown[-1].id) if more else None,
+    )
+
+
+@router.post("/retry", summary="Retry failed jobs", responses=documented(404, 422))
+async def retry_jobs(
+    context: Context, caller: Loader, wish: JobsRetryRequest | None = None
+) -> JobsRetryResponse:
+    """Reopen failed jobs of any batch, the oldest first, at most `limit` a call."""
+    wish = wish or JobsRetryRequest()
+    after = id_after(wish.cursor)
+    async with context.database.tenant(caller.tenant_id) as connection:
+        collection_id = await _collection_id(context, caller, connection, wish.collection)
+    opened = await context.retrier.retry_failed(
+        caller.tenant_id,
+        FailedFilter(wish.batch, collection_id, wish.code, wish.retryable),
+        after=after,
+        limit=wish.limit,
+        options=wish.changes(),
+    )
+    context.wake()
+    return JobsRetryResponse(
+        retried=opened.retried,
+        passed_over=opened.passed_over,
+        next_cursor=cursor_of(opened.last) if opened.last else None,
     )
 
 
@@ -94,11 +129,8 @@ async def retry_job(
 ) -> JobResponse:
     """Reopen a failed or cancelled job; other options begin it anew as a new version."""
     async with context.database.tenant(caller.tenant_id) as connection:
-        await Retries(connection).retry(
-            job_id,
-            options=_changed_options(wish or RetryRequest()),
-            deadline_s=context.settings.ingest.job_deadline_s,
-        )
+        retries = Retries(connection, deadline_s=context.settings.ingest.job_deadline_s)
+        await retries.retry(job_id, options=(wish or RetryRequest()).changes())
         job = await _by_id(connection, job_id)
     context.wake()
     return job
@@ -116,9 +148,12 @@ async def _by_id(connection: AsyncConnection, job_id: UUID) -> JobResponse:
     return job
 
 
-def _changed_options(wish: RetryRequest) -> dict[str, object]:
-    options = checked_options(wish.options).model_dump(exclude_unset=True) if wish.options else {}
-    return options | ({"password": wish.password} if wish.password else {})
+async def _collection_id(
+    context: Context, caller: Loader, connection: AsyncConnection, name: str | None
+) -> UUID | None:
+    if name is None:
+        return None
+    return (await keeper_of(context, caller, connection).find(name))[0]
 
 
 def _shown(row: JobRow) -> JobResponse:

@@ -16,7 +16,7 @@ from shared.identity import new_id
 from shared.models import JobState
 
 # Of a version whose ingestion ended like this nothing can be found: the same bytes are tried anew.
-_FRUITLESS = frozenset({JobState.FAILED.value, JobState.CANCELLED.value})
+FRUITLESS = frozenset({JobState.FAILED.value, JobState.CANCELLED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,14 @@ class Outcome:
     filename: str
     job: NewJob | None
     refusal: RefusedFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A committed upload: its batch, and an outcome for each file in the order they came."""
+
+    batch_id: UUID
+    outcomes: Sequence[Outcome]
 
 
 @dataclass(slots=True)
@@ -118,7 +126,7 @@ class _Planner:
         attributes = self._form.attributes
         return (
             known.sha256 == file.sha256
-            and known.job_state not in _FRUITLESS
+            and known.job_state not in FRUITLESS
             and dict(known.options) == self._options
             and (attributes is None or dict(known.attributes) == dict(attributes))
         )

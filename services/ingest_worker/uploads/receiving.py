@@ -20,7 +20,6 @@ from services.ingest_worker.uploads.multipart import (
     PartBegins,
     PartData,
 )
-from shared.blobs.base import BlobStore
 from shared.errors import (
     CitewellError,
     FileEmpty,
@@ -74,11 +73,34 @@ class Received:
         return [file.blob_id for file in self.files if isinstance(file, ReceivedFile)]
 
 
+class Sink(Protocol):
+    """Where files go: a blob store, or nowhere."""
+
+    async def write(self, key: str, parts: AsyncIterator[bytes], /) -> int:
+        """Take a stream under a key; returns its size once it is where it shall be."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a key; one that is not there is no error."""
+        ...
+
+
+class Nowhere:
+    """Where files go that are only to be hashed."""
+
+    async def write(self, _key: str, parts: AsyncIterator[bytes], /) -> int:
+        """Read a stream to its end and keep nothing of it."""
+        return sum([len(part) async for part in parts])
+
+    async def delete(self, key: str) -> None:
+        """Return: nothing is kept."""
+
+
 async def receive(
     body: AsyncIterator[bytes],
     *,
     content_type: str,
-    blobs: BlobStore,
+    blobs: Sink,
     limits: IngestSettings,
 ) -> Received:
     """Read a whole body; when it fails, no blob of it stays.
@@ -113,7 +135,7 @@ class _Part(Protocol):
 class _Receiver:
     """Holds the parts of one request."""
 
-    def __init__(self, blobs: BlobStore, limits: IngestSettings) -> None:
+    def __init__(self, blobs: Sink, limits: IngestSettings) -> None:
         self._blobs = blobs
         self._limits = limits
         self._fields: dict[str, _Field] = {}
@@ -217,9 +239,7 @@ class _Field:
 class _File:
     """A file on its way into the store: hashed here, written by a task of its own."""
 
-    def __init__(
-        self, name: str, blobs: BlobStore, max_bytes: int, free: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, name: str, blobs: Sink, max_bytes: int, free: asyncio.Semaphore) -> None:
         self._name = name
         self._blobs = blobs
         self._max_bytes = max_bytes

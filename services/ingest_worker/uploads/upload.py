@@ -13,16 +13,22 @@ from prometheus_client import Counter
 
 from services.ingest_worker.collections import CollectionKeeper
 from services.ingest_worker.uploads.form import UploadForm, read_form
-from services.ingest_worker.uploads.planning import Outcome, Plan, names_of, plan_upload
+from services.ingest_worker.uploads.mending import mend_blobs
+from services.ingest_worker.uploads.once import Once, claimed, replayed
+from services.ingest_worker.uploads.planning import Plan, Uploaded, names_of, plan_upload
 from services.ingest_worker.uploads.receiving import (
     FILE_FIELD,
+    Nowhere,
     Received,
     ReceivedFile,
+    Sink,
     receive,
 )
-from shared.blobs.base import BlobStore
+from services.ingest_worker.uploads.room import Room
+from shared.blobs.listed import ListedBlobStore
 from shared.database.blobs import Blobs
 from shared.database.engine import Database
+from shared.database.idempotency_keys import SeenKey
 from shared.database.uploads import Uploads
 from shared.errors import CitewellError, InvalidInput, Unavailable
 from shared.settings import IngestSettings
@@ -38,12 +44,26 @@ UPLOADED_FILES = Counter(
 UPLOADED_BYTES = Counter("citewell_uploaded_bytes", "Bytes of the files that were taken.")
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A committed upload: its batch, and an outcome for each file in the order they came."""
+Word = Callable[[Uploaded], str]
 
-    batch_id: UUID
-    outcomes: Sequence[Outcome]
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request whose body has not been read: who sends it, and the length it says (0: none)."""
+
+    tenant_id: str
+    body: AsyncIterator[bytes]
+    content_type: str
+    announced_bytes: int = 0
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer's body; `replayed` when this is what the first such request was answered."""
+
+    body: str
+    replayed: bool
 
 
 class UploadDoor:
@@ -53,7 +73,8 @@ class UploadDoor:
         self,
         *,
         database: Database,
-        blobs: BlobStore,
+        blobs: ListedBlobStore,
+        room: Room,
         settings: IngestSettings,
         default_space: str,
         wake: Callable[[], None],
@@ -61,27 +82,47 @@ class UploadDoor:
         """Take the stores; `wake` is called after each commit and must not block."""
         self._database = database
         self._blobs = blobs
+        self._room = room
         self._settings = settings
         self._default_space = default_space
         self._wake = wake
 
-    async def upload(
-        self, tenant_id: str, body: AsyncIterator[bytes], *, content_type: str
-    ) -> Uploaded:
-        """Take one request's body; returns once every byte and row is durable.
+    async def upload(self, incoming: Incoming, word: Word) -> Answered:
+        """Take one request; returns once every byte and row is durable.
+
+        `word` puts what became of the files into the answer's body. A request with a key is done
+        once: sent again it is answered with that very body.
 
         Raises:
+            RequestUnderWay, KeyUsedDifferently: the key is another request's.
+            RateLimited, QueueFull, StorageFull: there is no room; the body was not read.
             InvalidInput: the body or a field is wrong; nothing was taken.
             PayloadTooLarge: the request is over a limit; nothing was taken.
             NotFound: there is no such collection; nothing was taken.
             StorageFull, StorageUnavailable: bytes could not be stored; nothing was taken.
             DatabaseUnavailable: it is not known whether the rows were committed.
         """
-        received = await receive(
-            body, content_type=content_type, blobs=self._blobs, limits=self._settings
+        lease_s = self._settings.lease_s
+        async with claimed(
+            self._database, incoming.tenant_id, incoming.key, lease_s=lease_s
+        ) as once:
+            if isinstance(once, SeenKey):
+                received = await self._receive(incoming, Nowhere())
+                return Answered(replayed(once, received), replayed=True)
+            await self._room.check(incoming.tenant_id, announced_bytes=incoming.announced_bytes)
+            return Answered(await once.work(self._take(incoming, once, word)), replayed=False)
+
+    async def _receive(self, incoming: Incoming, sink: Sink) -> Received:
+        return await receive(
+            incoming.body, content_type=incoming.content_type, blobs=sink, limits=self._settings
         )
+
+    async def _take(self, incoming: Incoming, once: Once, word: Word) -> str:
+        """Receive, commit, and return the answer."""
+        received = await self._receive(incoming, self._blobs)
         try:
-            plan, kept = await self._commit(tenant_id, received)
+            await mend_blobs(self._database, self._blobs, incoming.tenant_id, received)
+            done = await self._commit(incoming.tenant_id, received, once, word)
         except Unavailable:
             # The commit may have come through with its answer lost: bytes are never removed on a
             # guess. If it did not, they are orphans, and the clean-up finds them.
@@ -90,12 +131,15 @@ class UploadDoor:
             await self._remove(received.blob_ids)
             raise
         self._wake()
-        _count(received, plan)
-        await self._remove([blob_id for blob_id in received.blob_ids if blob_id not in kept])
-        return Uploaded(plan.batch_id, plan.outcomes)
+        self._room.add(incoming.tenant_id, len(done.plan.files))
+        _count(received, done.plan)
+        await self._remove([blob_id for blob_id in received.blob_ids if blob_id not in done.kept])
+        return done.answer
 
-    async def _commit(self, tenant_id: str, received: Received) -> tuple[Plan, Collection[UUID]]:
-        """Write every row in one transaction; return the plan and the blobs it needs."""
+    async def _commit(
+        self, tenant_id: str, received: Received, once: Once, word: Word
+    ) -> "_Committed":
+        """Write every row in one transaction, the answer last."""
         form = read_form(received.fields)
         if not received.files:
             raise InvalidInput(f"{FILE_FIELD}: send at least one file in this field.")
@@ -110,7 +154,9 @@ class UploadDoor:
             plan = plan_upload(received.files, form=form, newest=newest)
             blob_ids = await Blobs(connection).claim(tenant_id, plan.blobs())
             await self._add(uploads, plan, blob_ids=blob_ids, form=form)
-        return plan, set(blob_ids.values())
+            uploaded = Uploaded(plan.batch_id, plan.outcomes)
+            answer = await once.answer(connection, received, lambda: word(uploaded))
+        return _Committed(plan, set(blob_ids.values()), answer)
 
     async def _add(
         self, uploads: Uploads, plan: Plan, *, blob_ids: dict[bytes, UUID], form: UploadForm
@@ -133,6 +179,15 @@ class UploadDoor:
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
             log.warning("blobs_left_over", count=len(failed), error=repr(failed[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """A committed upload: what it added, the blobs it needs, and what it is answered."""
+
+    plan: Plan
+    kept: Collection[UUID]
+    answer: str
 
 
 def _count(received: Received, plan: Plan) -> None:

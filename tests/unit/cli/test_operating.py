@@ -129,6 +129,11 @@ class TestBatches:
         sent = [path for _, path, _ in wire.requests if path.startswith("/v1/batches")]
         assert sent == [f"/v1/batches/{batch}/{verb}"] * 3
 
+    def test_one_is_held_back_and_goes_on(self, served: Run, batch: str) -> None:
+        assert served("batches", "pause", batch).out.endswith(", paused\n")
+        assert json.loads(served("batches", "show", batch, "--json").out)["batch"]["paused"]
+        assert "paused" not in served("batches", "resume", batch).out
+
 
 @pytest.mark.usefixtures("batch")
 class TestRetryAndCancel:
@@ -139,19 +144,48 @@ class TestRetryAndCancel:
         told = json.loads(served(*words, job_id, "--json").out)
         assert (told["jobs"][0]["id"], told["refused"]) == (job_id, [])
 
-    def test_all_that_failed_in_one_way_are_opened_again(self, served: Run, wire: Wire) -> None:
-        job_id = failed_job(served)
-        told = served("retry", "--failed", "--code", "file_corrupt", "--ocr")
-        assert told.out == f"{job_id} queued\n"
-        assert wire.last(f"/v1/jobs/{job_id}/retry") == {"options": {"ocr": True}}
+    @pytest.mark.parametrize("words", [("--failed",), ("--all",), ()])
+    def test_all_that_failed_in_one_way_are_opened_again(
+        self, served: Run, wire: Wire, words: tuple[str, ...]
+    ) -> None:
+        told = served("retry", *words, "--code", "file_corrupt", "--ocr", "-c", "papers")
+        assert told.out == "1 jobs are open again.\n"
+        assert wire.last("/v1/jobs/retry") == {
+            "code": "file_corrupt",
+            "collection": "papers",
+            "options": {"ocr": True},
+        }
+
+    def test_those_that_retrying_helps_are_opened_call_after_call(
+        self, served: Run, wire: Wire
+    ) -> None:
+        wire.retry_pages = 3
+        told = json.loads(served("retry", "--retryable", "--json").out)
+        assert (told["retried"], told["passed_over"], told["jobs"]) == (3, 0, [])
+        assert wire.last("/v1/jobs/retry") == {"retryable": True, "cursor": "next"}
+
+    def test_dead_letters_are_listed(self, served: Run) -> None:
+        assert json.loads(served("jobs", "list", "--failed", "--json").out)["items"]
+        assert not json.loads(served("jobs", "list", "--failed", "--retryable", "--json").out)[
+            "items"
+        ]
 
     def test_nothing_to_do_is_said_and_no_failure(self, served: Run) -> None:
         told = served("retry", "--failed", "--code", "parse_timeout")
         assert (told.code, told.out) == (0, "")
         assert "nothing to do" in told.err
 
-    def test_those_of_one_batch_can_be_chosen(self, served: Run, batch: str) -> None:
-        assert served("retry", "--failed", "--batch", batch).out.endswith(" queued\n")
+    def test_those_of_one_batch_can_be_chosen(self, served: Run, wire: Wire, batch: str) -> None:
+        assert served("retry", "--failed", "--batch", batch).out == "1 jobs are open again.\n"
+        assert wire.last("/v1/jobs/retry") == {"batch": batch}
+
+    def test_a_batch_is_begun_anew_with_other_options(
+        self, served: Run, wire: Wire, batch: str
+    ) -> None:
+        served("retry", "--batch", batch, "--ocr")
+        assert wire.last(f"/v1/batches/{batch}/retry") == {"options": {"ocr": True}}
+        served("batches", "retry", batch, "--code", "file_corrupt")
+        assert wire.last(f"/v1/batches/{batch}/retry") == {"code": "file_corrupt"}
 
     def test_one_refusal_does_not_stop_the_others(self, served: Run) -> None:
         job_id = failed_job(served)
@@ -187,7 +221,6 @@ class TestRetryAndCancel:
             ("retry", ID, "--batch", ID),
             ("retry", ID, "--failed"),
             ("retry", ID, "--code", "file_corrupt"),
-            ("retry", "--batch", ID, "--ocr"),
             ("cancel",),
             ("cancel", ID, "--batch", ID),
         ],
@@ -222,6 +255,15 @@ class TestDocuments:
         assert "1-1" in served("documents", "chunks", ID).out
         for verb in ("show", "versions", "chunks"):
             assert json.loads(served("documents", verb, ID, "--json").out)
+
+    def test_an_old_version_is_restored(self, served: Run) -> None:
+        told = served("documents", "restore", ID, "1")
+        assert told.out == f"Version 4 is made from version 1: job {ID}.\n"
+        assert f"citewell jobs show {ID}" in told.err
+        assert served("documents", "restore", ID, "4").out == "Version 4 is the same already.\n"
+        assert json.loads(served("documents", "restore", ID, "1", "--json").out)["batch_id"] == ID
+        assert served("documents", "restore", ID, "9").code == 4
+        assert served("documents", "restore", ID, "0").code == 2
 
     def test_an_unknown_one_names_the_next_command(self, served: Run) -> None:
         told = served("documents", "show", GONE)

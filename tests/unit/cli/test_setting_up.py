@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from citewell.cli.app import VERBS
 from citewell.cli.config import of_group
-from shared.settings_groups import SettingsGroup, group_config
+from shared.settings_group import SettingsGroup, group_config
 from tests.support.shell import Run
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from typing_extensions import override
@@ -17,6 +18,7 @@ from citewell.client import (
     ProblemError,
     ServerUnreachable,
 )
+from shared.errors import RequestUnderWay
 from shared.models import JobState, ParseOptions
 from tests.support.wire import ID, KEY, Fault, Wire, busy, down, sent_json
 
@@ -151,6 +153,35 @@ def test_a_batch_can_be_cancelled_and_retried(wire: Wire, client: Client) -> Non
     assert [path.rpartition("/")[2] for _, path, _ in wire.requests[1:]] == ["cancel", "retry"]
 
 
+def test_a_batch_can_be_held_back(wire: Wire, client: Client) -> None:
+    sent = client.upload([File("a.txt", b"x")])
+    assert client.pause_batch(sent.batch_id).paused
+    assert not client.resume_batch(sent.batch_id).paused
+    client.retry_batch(sent.batch_id, code="parse_timeout", options=ParseOptions(ocr=True))
+    assert wire.last(f"/v1/batches/{sent.batch_id}/retry") == {
+        "code": "parse_timeout",
+        "options": {"ocr": True},
+    }
+
+
+def test_all_failed_jobs_are_opened_again_over_all_calls(wire: Wire, client: Client) -> None:
+    sent = client.upload([File("late.txt", b"x"), File("good.txt", b"x")])
+    client.wait_batch(sent.batch_id, limit_s=10, every_s=0.01)
+    assert [job.filename for job in client.jobs(state="failed", retryable=True).items] == [
+        "late.txt"
+    ]
+    wire.retry_pages = 2
+    opened = client.retry_jobs(code="deadline_exceeded", collection="default", batch=ID)
+    assert (opened.retried, opened.passed_over) == (2, 0)
+    asked = {"code": "deadline_exceeded", "collection": "default", "batch": ID}
+    assert wire.last("/v1/jobs/retry") == asked | {"cursor": "next"}
+
+
+def test_a_version_is_restored(client: Client) -> None:
+    restored = client.restore_version(ID, 1)
+    assert (restored.jobs[0].version, restored.jobs[0].state) == (4, JobState.QUEUED)
+
+
 def test_collections_are_made_listed_and_removed(client: Client) -> None:
     made = client.put_collection("c", description="d", fields={"year": "int"})
     assert made.space == "local/small"
@@ -179,9 +210,13 @@ def test_a_busy_server_is_tried_again(wire: Wire, client: Client) -> None:
     assert client.search("x").hits
 
 
-def test_an_upload_is_sent_whole_again_after_a_cut_line(wire: Wire, client: Client) -> None:
-    wire.faults = [*busy(1), Fault(cut=True)]
-    client.upload([File("a.txt", b"content")])
+@pytest.mark.parametrize("on_duplicate", ["replace", "new"])
+def test_an_upload_is_sent_whole_again_after_a_cut_line(
+    wire: Wire, client: Client, on_duplicate: Literal["replace", "new"]
+) -> None:
+    under_way = Fault(error=RequestUnderWay(), retry_after="0")
+    wire.faults = [*busy(1), Fault(cut=True), under_way]
+    client.upload([File("a.txt", b"content")], on_duplicate=on_duplicate)
     assert wire.contents == {"a.txt": b"content"}
     keys = {headers["idempotency-key"] for headers in wire.headers}
     assert len(keys) == 1

@@ -59,6 +59,13 @@ def test_other_refusals_are_final(status: int) -> None:
     assert waits().after_answer(httpx.Response(status)) is None
 
 
+@pytest.mark.parametrize("status", [409, 507])
+def test_what_passes_by_itself_says_when(status: int) -> None:
+    told = httpx.Response(status, headers={"Retry-After": "3"})
+    assert waits(jitter=0.0).after_answer(told) == 3
+    assert waits().after_answer(httpx.Response(status)) is None
+
+
 @pytest.mark.parametrize("status", [502, 504])
 def test_a_gateways_own_refusal_is_retried_only_for_idempotent_calls(status: int) -> None:
     page = httpx.Response(status, headers={"Content-Type": "text/html"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.base import Parsed, Plan, Source
 from services.ingest_worker.parsing.child import answer, read_request
 from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Request, frame
 from services.ingest_worker.parsing.packing import unpack_elements
@@ -43,24 +43,31 @@ def taken_apart(content: bytes) -> tuple[Reply, bytes]:
 
 def test_requests_arrive_as_they_were_sent(source: Source) -> None:
     sent = Request.of("parse", source, range(3, 9))
-    stream = io.BytesIO(frame(sent) + frame(Request.of("plan", source, None)))
+    stream = io.BytesIO(frame(sent) + frame(Request.of("read", source, None)))
     first, second = read_request(stream), read_request(stream)
     assert first == sent
     assert first is not None
     assert second is not None
     assert (first.source, first.pages) == (source, range(3, 9))
-    assert (second.verb, second.pages) == ("plan", None)
+    assert (second.verb, second.pages) == ("read", None)
     assert read_request(stream) is None
 
 
 def test_half_a_request_is_the_end(source: Source) -> None:
-    assert read_request(io.BytesIO(frame(Request.of("plan", source, None))[:3])) is None
+    assert read_request(io.BytesIO(frame(Request.of("read", source, None))[:3])) is None
 
 
-def test_a_plan_is_answered(source: Source) -> None:
-    reply, body = taken_apart(answer(Parsers(), Request.of("plan", source, None)))
-    assert (reply.pages, reply.media_type, reply.parser) == (1, "text/plain", "text/1")
-    assert body == b""
+def test_a_file_of_more_pages_than_wanted_is_only_planned(source: Source) -> None:
+    reply, body = taken_apart(answer(Parsers(), Request.of("read", source, None)))
+    assert reply.plan == Plan("text/plain", 1, "text/1")
+    assert (reply.pages, body) == (0, b"")
+
+
+def test_a_small_file_is_planned_and_read_at_once(source: Source) -> None:
+    reply, body = taken_apart(answer(Parsers(), Request.of("read", source, range(1, 2))))
+    assert reply.plan == Plan("text/plain", 1, "text/1")
+    assert reply.pages == 1
+    assert [one.text for one in unpack_elements(body)] == ["One.", "Two."]
 
 
 def test_elements_are_the_body(source: Source) -> None:
@@ -71,7 +78,7 @@ def test_elements_are_the_body(source: Source) -> None:
 
 def test_a_typed_error_travels(source: Source) -> None:
     source.path.write_bytes(b"")
-    reply, _ = taken_apart(answer(Parsers(), Request.of("plan", source, None)))
+    reply, _ = taken_apart(answer(Parsers(), Request.of("read", source, None)))
     assert reply.failure is not None
     assert type(reply.failure.error()) is FileEmpty
 

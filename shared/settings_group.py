@@ -1,4 +1,7 @@
-"""How a group of settings is read: from the environment, then from files in a folder of secrets."""
+"""How a group of settings is read: from the environment, then from secret files.
+
+A group is a class of its own for each outside thing; `shared.settings` holds them.
+"""
 
 import os
 from pathlib import Path

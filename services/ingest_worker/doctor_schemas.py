@@ -1,0 +1,76 @@
+"""The wire of the doctor: what it is asked, and what it found."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.ingest_worker.schemas import Request
+from shared.models import Stage
+
+
+class DoctorRequest(Request):
+    """What the doctor is to do, and for how long."""
+
+    fix: bool = Field(default=False, description="Mend what can be mended.")
+    budget_s: float = Field(
+        default=20.0, ge=1, le=60, description="Time for the comparisons, seconds."
+    )
+
+
+class ExampleResponse(BaseModel):
+    """One of the things that differ: a version of points, a document of bytes."""
+
+    id: UUID
+    detail: str
+
+
+class DifferenceResponse(BaseModel):
+    """What one comparison found."""
+
+    kind: Literal["points_missing", "points_orphaned", "bytes_missing", "bytes_orphaned"]
+    count: int = Field(description="Points, or versions and files where it is about bytes.")
+    fixed: int
+    examples: list[ExampleResponse]
+    complete: bool
+    reason: str | None = Field(default=None, description="Why it is not complete.")
+
+
+class PendingResponse(BaseModel):
+    """What is deleted and will be removed by itself; no difference."""
+
+    tombstones: int
+    documents: int
+    collections: int
+
+
+class WaitingJobResponse(BaseModel):
+    """A job that goes on when an operator has acted."""
+
+    job_id: UUID
+    filename: str
+    stage: Stage
+    code: str | None
+    detail: str | None
+    since: datetime
+
+
+class StuckResponse(BaseModel):
+    """What a sweep should have moved by now."""
+
+    expired_leases: int
+    past_deadline: int
+    sweep_age_s: float | None = Field(description="Seconds since the last sweep of any process.")
+    waiting_for_operator: int
+    waiting: list[WaitingJobResponse] = Field(description="The oldest of those.")
+
+
+class DoctorResponse(BaseModel):
+    """How the caller's tenant is."""
+
+    well: bool = Field(description="All was compared, nothing differs, nothing is stuck.")
+    complete: bool = Field(description="False: time ran out, or a store did not answer.")
+    differences: list[DifferenceResponse]
+    pending: PendingResponse
+    stuck: StuckResponse

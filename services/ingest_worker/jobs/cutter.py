@@ -1,0 +1,37 @@
+"""Cuts what was parsed of a version into chunks for every index of its collection."""
+
+from collections.abc import Callable, Sequence
+
+from services.ingest_worker.chunking.chunker import chunk
+from services.ingest_worker.chunking.sizes import ChunkSizes
+from services.ingest_worker.parsing.packing import unpack_elements
+from shared.database.chunks import NewChunk, Owner, TargetIndex
+from shared.embeddings.spaces import embedding_space
+from shared.errors import NoTextFound
+from shared.models import Element, EmbeddingSpace
+from shared.tokens.base import Tokenizer
+
+
+class SectionCutter:
+    """Cuts by sections, in the tokens of each index's space."""
+
+    def __init__(self, tokenizer_of: Callable[[EmbeddingSpace], Tokenizer]) -> None:
+        """Take a way to the tokenizer of a space."""
+        self._tokenizer_of = tokenizer_of
+
+    def cut(
+        self, owner: Owner, packed: Sequence[bytes], indexes: Sequence[TargetIndex]
+    ) -> list[NewChunk]:
+        """Return the chunks of a version, index by index."""
+        elements = [element for part in packed for element in unpack_elements(part)]
+        made = [new for index in indexes for new in self._cut(owner, elements, index)]
+        if not made:
+            raise NoTextFound
+        return made
+
+    def _cut(self, owner: Owner, elements: list[Element], index: TargetIndex) -> list[NewChunk]:
+        space = embedding_space(index.space)
+        tokenizer = self._tokenizer_of(space)
+        sizes = ChunkSizes.for_space(space, tokenizer)
+        made = chunk(elements, tokenizer=tokenizer, sizes=sizes)
+        return [NewChunk(owner, index, one) for one in made]

@@ -1,0 +1,138 @@
+"""Reads one claimed part in the parser process, and makes the part plan of a file that has none."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from services.ingest_worker.leases import LeaseLost
+from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.process import PackedPart, ParserProcess
+from shared.blobs.base import BlobStore
+from shared.database.engine import Database
+from shared.database.jobs import Jobs
+from shared.database.parts import ClaimedPart, Parts
+from shared.errors import CitewellError
+from shared.models import ParseOptions
+from shared.settings import IngestSettings
+
+# Blobs of small files fetched at a time.
+FETCHES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A part as it was read; `plan` is there when the part is the whole file."""
+
+    part: ClaimedPart
+    packed: PackedPart
+    plan: Plan | None
+    ms: float
+
+
+class PartReader:
+    """Fetches blobs into the process's scratch folder and has the parser read them."""
+
+    def __init__(
+        self, *, database: Database, blobs: BlobStore, parser: ParserProcess, scratch: Path
+    ) -> None:
+        """Take the stores, the process's parser and a folder of its own for files."""
+        self._database = database
+        self._blobs = blobs
+        self._parser = parser
+        self._scratch = scratch
+
+    async def fetch(self, parts: Sequence[ClaimedPart]) -> None:
+        """Fetch ahead what is read next; what cannot be fetched now fails when it is read."""
+        turns = asyncio.Semaphore(FETCHES)
+
+        async def fetch(part: ClaimedPart) -> None:
+            async with turns:
+                await self._fetch(part)
+
+        await asyncio.gather(*map(fetch, parts), return_exceptions=True)
+
+    async def read(self, part: ClaimedPart, settings: IngestSettings) -> Read:
+        """Read a part; the first of a long file makes its part plan.
+
+        Raises:
+            LeaseLost: the job does not want the work any more.
+            CitewellError: the file is bad, or something does not answer.
+        """
+        start = perf_counter()
+        path = self._path(part)
+        try:
+            if not path.is_file():
+                await self._fetch(part)
+            packed, plan = await self._parse(part, _source(part, path), settings)
+        finally:
+            self.forget(part)
+        return Read(part, packed, plan, 1000 * (perf_counter() - start))
+
+    def forget(self, part: ClaimedPart) -> None:
+        """Remove the part's file from the scratch folder."""
+        self._path(part).unlink(missing_ok=True)
+
+    def _path(self, part: ClaimedPart) -> Path:
+        # By claim and version: two documents may share a blob.
+        return self._scratch / f"{part.key.version_id}-{part.key.number}"
+
+    async def _fetch(self, part: ClaimedPart) -> None:
+        try:
+            await self._blobs.fetch(str(part.blob_id), self._path(part))
+        except CitewellError:
+            self.forget(part)
+            raise
+
+    async def _parse(
+        self, part: ClaimedPart, source: Source, settings: IngestSettings
+    ) -> tuple[PackedPart, Plan | None]:
+        window, timeout_s = _window(part), settings.part_timeout_s
+        if window is None:
+            reading = await self._parser.read(
+                source, most_pages=settings.part_pages, timeout_s=timeout_s
+            )
+            if reading.part is not None:
+                return reading.part, reading.plan
+            window = await self._plan(part, reading.plan, settings.part_pages)
+        return await self._parser.parse(source, pages=window, timeout_s=timeout_s), None
+
+    async def _plan(self, part: ClaimedPart, plan: Plan, size: int) -> range:
+        windows = _windows(plan.pages, size)
+        async with self._database.worker() as connection:
+            jobs = Jobs(connection)
+            await jobs.lock(part.job_id)
+            if not await jobs.plan(part.job_id, parts=len(windows), pages=plan.pages):
+                raise LeaseLost
+            await Parts(connection).plan(part, windows)
+            await jobs.describe_version(
+                part.key.version_id,
+                pages=plan.pages,
+                media_type=plan.media_type,
+                parser=plan.parser,
+            )
+        first, last = windows[0]
+        return range(first, last + 1)
+
+
+def _source(part: ClaimedPart, path: Path) -> Source:
+    options = dict(part.options)
+    password = options.pop("password", None)
+    return Source(
+        path=path,
+        filename=part.filename,
+        options=ParseOptions.model_validate(options),
+        password=password,
+    )
+
+
+def _window(part: ClaimedPart) -> range | None:
+    if part.page_start is None or part.page_end is None:
+        return None
+    return range(part.page_start, part.page_end + 1)
+
+
+def _windows(pages: int, size: int) -> list[tuple[int, int]]:
+    """Cut 1…pages into runs of `size` pages, both ends included; never empty."""
+    return [(first, min(first + size - 1, pages)) for first in range(1, max(pages, 1) + 1, size)]
