@@ -137,6 +137,16 @@ class OpenAISettings(SettingsGroup):
     )
     base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
     chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedding requests a minute, of all workers; 0: as the provider's headers say.",
+    )
+    tokens_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedded tokens a minute, of all workers; 0: as the provider's headers say.",
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 

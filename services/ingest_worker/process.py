@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.ingest_worker.dispatch import Dispatcher
+from services.ingest_worker.embedding.budgets import Budgets
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.following.pruning import prune_events
 from services.ingest_worker.jobs.chunk import ChunkStep
@@ -40,6 +41,7 @@ class WorkerContext:
         self._database = build_database(settings.database)
         self._vectors = build_vector_store(settings.qdrant)
         self._embedders = Embedders(settings)
+        self._budgets = Budgets(settings)
         self._parser = ParserProcess(settings.ingest)
         self._scratch = ScratchFolder()
         self._dispatcher = Dispatcher(
@@ -83,6 +85,7 @@ class WorkerContext:
         """Close everything, and remove this process's scratch folder."""
         await self._parser.aclose()
         await self._embedders.aclose()
+        await self._budgets.aclose()
         await self._vectors.aclose()
         await self._database.aclose()
         self._publisher.close()
@@ -107,6 +110,7 @@ class WorkerContext:
             database=self._database,
             vectors=self._vectors,
             embedder_of=self._embedders.of,
+            budget_of=self._budgets.of,
             settings=self._settings.embedding,
             ingest=self._settings.ingest,
             grace_s=self._settings.late_write_s,

@@ -9,13 +9,21 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-COLUMNS = """
+# A space that is parked says so on every job that has chunks in it, by one row.
+PARKED = """
+SELECT jsonb_build_object('kind', p.kind, 'code', p.code, 'detail', p.detail, 'until',
+    to_char(p.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+FROM embed_queue q JOIN parked_spaces p ON p.space = q.space
+WHERE q.job_id = jobs.id AND jobs.state = 'embedding' AND p.until IS NOT NULL LIMIT 1
+"""
+COLUMNS = f"""
 id, document_id, batch_id, version, filename, duplicate_of, state, stage, revision,
-pages_total, pages_done, chunks_total, chunks_left, attempts, waiting_for, problem,
+pages_total, pages_done, chunks_total, chunks_left, attempts, problem,
+coalesce(({PARKED}), waiting_for) AS waiting_for,
 warnings, timings, usage, created_at, updated_at, stage_at, finished_at, now() AS read_at,
 (SELECT b.paused FROM batches b WHERE b.id = batch_id) AS paused
-"""
-SHOWN = f"SELECT {COLUMNS} FROM jobs"  # noqa: S608 - a constant of this module
+"""  # noqa: S608 - a constant of this module
+SHOWN = f"SELECT {COLUMNS} FROM jobs"  # noqa: S608
 BY_ID = text(f"{SHOWN} WHERE id = :id")
 LISTED = text(f"""
 {SHOWN}

@@ -323,6 +323,20 @@ embed_queue = Table(
     Index("ix_embed_queue_job_id", "job_id"),
 )
 
+parked_spaces = Table(
+    "parked_spaces",
+    metadata,
+    Column("space", Text, primary_key=True),
+    # Nobody's: a space is every tenant's, and each may read why it waits.
+    _tenant(),
+    _count("failures"),
+    Column("kind", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    # Null: it failed, but not yet often enough to be parked.
+    _moment("until"),
+)
+
 events = Table(
     "events",
     metadata,

@@ -93,7 +93,7 @@ class TestPause:
         await call(api, f"/v1/batches/{held['batch_id']}/pause")
         async with database.worker() as connection:
             queue = EmbedQueue(connection)
-            assert await queue.oldest_space() is None
+            assert await queue.waiting(most=1) is None
             assert await queue.ready(most=10) == 0
         await workers.work()
         assert (await job(api, ids(held)[0]))["state"] == "embedding"

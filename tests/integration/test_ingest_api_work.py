@@ -36,6 +36,11 @@ class FailingEmbedder(HashingEmbedder):
     """An embedder that answers some calls and is then down."""
 
     left = math.inf
+    refusals = 0
+    texts = 0
+
+    def refuse_once(self) -> None:
+        self.refusals = 1
 
     def fails_after(self, calls: int) -> None:
         self.left = calls
@@ -46,7 +51,12 @@ class FailingEmbedder(HashingEmbedder):
             self.failure = EmbeddingUnavailable()
             self.left = math.inf
         self.left -= 1
-        return await super().embed_documents(texts)
+        if self.refusals:
+            self.refusals -= 1
+            raise EmbeddingRejected
+        embedded = await super().embed_documents(texts)
+        self.texts += len(texts)
+        return embedded
 
 
 class Workers:
@@ -253,6 +263,21 @@ async def test_points_lost_while_their_document_is_embedded_are_made_before_it_g
     assert await api.vectors.count(index_id) == done["chunks"]["total"]
 
 
+async def test_what_was_paid_for_before_a_failure_is_not_paid_for_again(
+    api: IngestApi, workers: Workers
+) -> None:
+    good = {f"{name}.md": f"{name} digs dens in the wood.".encode() for name in ("Fox", "Badger")}
+    await upload(api.client, *good.items())
+    workers.embedder.refuse_once()
+    workers.embedder.fails_after(calls=2)
+    await workers.work()
+    workers.embedder.failure = None
+    before = workers.embedder.texts
+    await free(api)
+    await workers.work()
+    assert workers.embedder.texts - before == 1
+
+
 async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
     api: IngestApi, workers: Workers
 ) -> None:
@@ -265,7 +290,7 @@ async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
     await workers.work()
     async with api.context.database.worker() as connection:
         assert await EmbedQueue(connection).ready(most=1) == 0
-        assert await EmbedQueue(connection).oldest_space() is None
+        assert await EmbedQueue(connection).waiting(most=1) is None
     assert (await shown(api, f"/v1/jobs/{job['job_id']}"))["state"] == "succeeded"
 
 
