@@ -122,15 +122,19 @@ UNPUBLISH_LOST = text("""
 UPDATE parts SET published_at = NULL
 WHERE state = 'queued' AND published_at < now() - make_interval(secs => :after_s)
 """)
+# Jobs before parts; what another holds is put back by the next sweep.
 EXPIRE = text("""
+WITH overdue AS (
+    SELECT job_id FROM parts WHERE state = 'leased' AND lease_until < now()
+), held AS (
+    SELECT id FROM jobs WHERE id IN (SELECT job_id FROM overdue)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+)
 UPDATE parts
 SET state = 'queued', claim = NULL, lease_until = NULL, published_at = NULL, alone = true,
     lost_leases = lost_leases + 1,
     not_before = now() + make_interval(secs => least(60, power(2, lost_leases) - 1))
-WHERE (version_id, number) IN (
-    SELECT version_id, number FROM parts WHERE state = 'leased' AND lease_until < now()
-    FOR UPDATE SKIP LOCKED
-)
+WHERE state = 'leased' AND lease_until < now() AND job_id IN (SELECT id FROM held)
 RETURNING job_id, lost_leases
 """)
 REOPEN = text("""

@@ -160,3 +160,15 @@ async def test_a_lost_lease_makes_a_file_go_alone(database: Database, upload: Se
         await connection.execute(text("UPDATE parts SET alone = false"))
         await Parts(connection).expire()
         assert (await connection.execute(text("SELECT alone FROM parts"))).scalar_one()
+
+
+async def test_a_lost_lease_of_a_job_that_another_holds_waits_for_the_next_sweep(
+    database: Database, upload: Seeded
+) -> None:
+    await claim(database, upload.part, lease_s=0)
+    async with database.worker() as cancelling, database.worker() as sweeping:
+        await Jobs(cancelling).lock(upload.job_id)
+        assert await Parts(sweeping).expire() == []
+        assert await Jobs(cancelling).cancel([upload.job_id], grace_s=0) == [upload.job_id]
+    async with database.worker() as connection:
+        assert await Parts(connection).expire() == []
