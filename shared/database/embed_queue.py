@@ -84,6 +84,18 @@ FROM unnest(
 ) AS n(job_id, chunks, tokens, calls, cached)
 WHERE j.id = n.job_id AND j.state = 'embedding' {CHANGED}, chunks_left
 """)  # noqa: S608
+# A chunk that is embedded again has a job that ended: what it takes is added to that job's usage.
+ADD_USAGE = text("""
+UPDATE jobs j
+SET usage = jsonb_build_object(
+        'tokens', coalesce((usage->>'tokens')::int, 0) + n.tokens,
+        'provider_calls', coalesce((usage->>'provider_calls')::int, 0) + n.calls,
+        'cached', coalesce((usage->>'cached')::int, 0) + n.cached)
+FROM unnest(
+    CAST(:jobs AS uuid[]), CAST(:tokens AS int[]), CAST(:calls AS int[]), CAST(:cached AS int[])
+) AS n(job_id, tokens, calls, cached)
+WHERE j.id = n.job_id AND j.finished_at IS NOT NULL
+""")
 FLIP = text("""
 UPDATE documents d SET live_version = n.version, updated_at = now()
 FROM (SELECT document_id, max(version) AS version FROM jobs WHERE id = ANY(:ids)
@@ -222,15 +234,15 @@ class EmbedQueue:
         if not taken:
             return
         costs = [paid.get(job_id, Paid()) for job_id in taken]
+        usage = {
+            "jobs": list(taken),
+            "tokens": [cost.tokens for cost in costs],
+            "calls": [cost.calls for cost in costs],
+            "cached": [cost.cached for cost in costs],
+        }
+        await self._connection.execute(ADD_USAGE, usage)
         counted = await self._connection.execute(
-            COUNT_DOWN,
-            {
-                "jobs": list(taken),
-                "chunks": list(taken.values()),
-                "tokens": [cost.tokens for cost in costs],
-                "calls": [cost.calls for cost in costs],
-                "cached": [cost.cached for cost in costs],
-            },
+            COUNT_DOWN, usage | {"chunks": list(taken.values())}
         )
         rows = [dict(row) for row in counted.mappings()]
         ended = [row["id"] for row in rows if row["chunks_left"] == 0]
