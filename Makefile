@@ -49,8 +49,8 @@ test: check ## Check, then every suite (under 15 minutes)
 	$(BIN)/coverage report --format total --fail-under 95
 	$(BIN)/pytest tests/acceptance tests/faults -m "not drill and not compose"
 
-drill: $(STAMP) ## The long fault drills
-	$(BIN)/pytest tests/faults -m drill
+drill: $(STAMP) ## The long fault drills, about half an hour; sizes and seed by environment (CONTRIBUTING.md)
+	$(BIN)/pytest tests/faults -m drill -s --durations=0
 
 compose-drill: $(STAMP) ## The compose file on this machine's Docker engine: load, ask, kill, down, up
 	$(BIN)/pytest tests/faults/compose -m compose -s

@@ -246,6 +246,10 @@ class DeadlineExceeded(CitewellError):
     hint = "See what the job waited for, put that right, then retry the job."
 
 
+class StageTimedOut(DeadlineExceeded):
+    """One stage of the work took longer than it may."""
+
+
 class EmbeddingRejected(CitewellError):
     """The embedding provider refuses this text or model for good."""
 

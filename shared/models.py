@@ -126,7 +126,9 @@ class JobWarning(Value):
 class WaitingFor(Value):
     """Why a job is not moving: behind others, for a provider, for a person, for a store.
 
-    `code` and `detail` are those of the problem that it waits for the end of.
+    `position` counts what its tenant's queue takes before it and itself, up to 1,001. `until` is
+    when it is tried next, ISO 8601. `code` and `detail` are those of the problem that it waits for
+    the end of.
     """
 
     kind: Literal["queue", "provider", "operator", "store"]

@@ -137,6 +137,16 @@ class OpenAISettings(SettingsGroup):
     )
     base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the API.")
     chat_model: str = Field(default="gpt-4o-mini", description="Model that writes answers.")
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedding requests a minute, of all workers; 0: as the provider's headers say.",
+    )
+    tokens_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most embedded tokens a minute, of all workers; 0: as the provider's headers say.",
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one call, seconds.")
 
 
@@ -183,6 +193,11 @@ class EmbeddingSettings(SettingsGroup):
     slots: int = Field(
         default=4, ge=1, description="Provider calls an embed worker has under way at once."
     )
+    claim_timeout_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="Longest time for one batch of chunks, embedded and written, seconds.",
+    )
     model_dir: Path | None = Field(
         default=None,
         description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
@@ -212,6 +227,9 @@ class IngestSettings(SettingsGroup):
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
     )
+    chunk_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest time for chunking one document, seconds."
+    )
     parser_memory_bytes: int = Field(
         default=2048 * MIB, ge=256 * MIB, description="Most memory a parser process may take."
     )
@@ -221,7 +239,7 @@ class IngestSettings(SettingsGroup):
         description="Memory above which a parser process is renewed after its part.",
     )
     parser_recycle_parts: int = Field(
-        default=1000, ge=1, description="Parts after which a parser process is renewed."
+        default=5000, ge=1, description="Parts after which a parser process is renewed."
     )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."
@@ -240,6 +258,9 @@ class IngestSettings(SettingsGroup):
     )
     max_lost_leases: int = Field(
         default=10, ge=1, description="Lost leases of one part before its job fails."
+    )
+    max_streams: int = Field(
+        default=500, ge=1, description="Most streams of events open at once in one process."
     )
     compare_at_start: bool = Field(
         default=False,

@@ -1,9 +1,10 @@
 """`citewell batches`: one upload at a glance, what failed in it and what to do."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
@@ -12,12 +13,10 @@ from citewell.cli.acting import tell_batch
 from citewell.cli.connection import FOLLOWING, connect
 from citewell.cli.failures import ExitCode, complain, told
 from citewell.cli.options import AsJson, Cursor, Key, Limit, Ocr, Url
-from citewell.cli.output import print_json, seconds, stderr, stdout, table
+from citewell.cli.output import print_json, print_json_line, seconds, stderr, stdout, table
 from citewell.cli.wording import counted, tell_page
-from citewell.client import Batch, Client, Job
+from citewell.client import Batch, BatchEvent, Client, Job
 from shared.models import JobState, ParseOptions, Problem
-
-_FIRST_S, _LONGEST_S, _LONGER = 0.25, 2.0, 1.5
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="See, pause, retry, cancel whole uploads."
@@ -87,6 +86,27 @@ def show(
 
 @app.command()
 @told
+def watch(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
+    """Tell each job of a batch as it ends, until all have; with --json every event, one a line.
+
+    The exit code is 1 when a job failed.
+    """
+    ended: set[UUID] = set()
+    failed = 0
+    with (
+        connect(url, key, FOLLOWING) as client,
+        _interruptible(batch_id),
+        closing(client.batch_events(batch_id)) as events,
+    ):
+        for event in events:
+            _tell_event(event, ended, as_json=as_json)
+            if event.batch is not None:
+                failed = event.batch.counts.get(JobState.FAILED, 0)
+    raise typer.Exit(ExitCode.SOMETHING_FAILED if failed else ExitCode.DONE)
+
+
+@app.command()
+@told
 def retry(
     batch_id: BatchId,
     *,
@@ -130,22 +150,36 @@ def cancel(batch_id: BatchId, *, url: Url = "", key: Key = "", as_json: AsJson =
 
 
 def _followed(client: Client, batch: Batch) -> Batch:
-    """Look at a batch again and again, each time a little later, until it has ended."""
-    pause_s = _FIRST_S
-    try:
-        with _bar() as bar:
-            line = bar.add_task("", total=batch.total, completed=batch.done, left="-")
-            while not batch.ended:
-                time.sleep(pause_s)
-                pause_s = min(_LONGEST_S, pause_s * _LONGER)
-                batch = client.batch(batch.id)
+    """Show how far a batch is until it has ended."""
+    with _interruptible(batch.id), _bar() as bar, closing(client.batch_events(batch.id)) as events:
+        line = bar.add_task("", total=batch.total, completed=batch.done, left="-")
+        for event in events:
+            if event.batch is not None:
+                batch = event.batch
                 left = seconds(batch.eta_s)
                 bar.update(line, total=batch.total, completed=batch.done, left=left)
+    return batch
+
+
+@contextmanager
+def _interruptible(batch_id: object) -> Iterator[None]:
+    try:
+        yield
     except KeyboardInterrupt:
-        again = f"citewell batches show {batch.id} --wait"
+        again = f"citewell batches show {batch_id} --wait"
         complain("Stopped watching; the server goes on.", again)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    return batch
+
+
+def _tell_event(event: BatchEvent, told: set[UUID], *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(event)
+        return
+    job = event.job
+    if job is not None and job.ended and job.id not in told:
+        told.add(job.id)
+        why = f": {job.problem.code}" if job.problem else ""
+        stdout().print(f"{job.state}{why} {job.filename}", soft_wrap=True, markup=False)
 
 
 def _bar() -> Progress:
@@ -177,8 +211,13 @@ def _row(batch: Batch) -> tuple[object, ...]:
     made = f"{batch.created_at:%Y-%m-%d %H:%M}" if batch.created_at else ""
     failed = batch.counts.get(JobState.FAILED, 0)
     ended = f"{batch.done}/{batch.total}"
-    left = "" if batch.ended else seconds(batch.eta_s)
-    return batch.id, batch.collection, made, ended, failed or "", left
+    return batch.id, batch.collection, made, ended, failed or "", _left(batch)
+
+
+def _left(batch: Batch) -> str:
+    if batch.ended:
+        return ""
+    return "paused" if batch.paused else seconds(batch.eta_s)
 
 
 def _print(batch: Batch, failures: list[Failure]) -> None:

@@ -25,6 +25,11 @@ def print_json(value: Any) -> None:
     typer.echo(to_json(value, indent=2))
 
 
+def print_json_line(value: Any) -> None:
+    """Print a model as JSON on a line of its own, at once."""
+    typer.echo(to_json(value))
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Build a table; cells are shown as they are, so no file name is taken for markup."""
     built = Table(box=None, pad_edge=False, header_style="bold")

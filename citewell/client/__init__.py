@@ -18,6 +18,7 @@ from citewell.client.errors import (
 from citewell.client.models import (
     Answer,
     Batch,
+    BatchEvent,
     Citation,
     Collection,
     Diagnosis,
@@ -42,6 +43,7 @@ __all__ = [
     "AnswerNotUnderstood",
     "AsyncClient",
     "Batch",
+    "BatchEvent",
     "Citation",
     "Client",
     "ClientError",

@@ -4,15 +4,17 @@ There is one implementation. Each method here is `AsyncClient`'s, waited for; th
 loop makes it work inside a running loop too (a notebook), and from several threads at once.
 """
 
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import ExitStack, suppress
 from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from uuid import UUID
 
 from anyio.from_thread import start_blocking_portal
 
 from citewell.client.asynchronous import AsyncClient
+from citewell.client.models import BatchEvent
 from citewell.client.retries import Patience
 
 Arguments = ParamSpec("Arguments")
@@ -28,6 +30,16 @@ def _waited(
         return client.wait_for(partial(method, client.asynchronous, *args, **kwargs))
 
     return call
+
+
+async def _next(events: AsyncGenerator[BatchEvent, None]) -> BatchEvent | None:
+    return await anext(events, None)
+
+
+async def _close(events: AsyncGenerator[BatchEvent, None]) -> None:
+    # A reading that was interrupted is still ending, and closes them itself.
+    with suppress(RuntimeError):
+        await events.aclose()
 
 
 class Client:
@@ -66,6 +78,25 @@ class Client:
         """Run a coroutine function on the client's thread and return what it returns."""
         result: Result = self._portal.call(work)
         return result
+
+    def batch_events(
+        self, batch_id: UUID | str, *, after: str | None = None
+    ) -> Generator[BatchEvent, None, None]:
+        """Follow a batch, as `AsyncClient.batch_events` does; close it or read it to its end."""
+        events = self.asynchronous.batch_events(batch_id, after=after)
+        try:
+            while (event := self._wait_for_next(events)) is not None:
+                yield event
+        finally:
+            self.wait_for(partial(_close, events))
+
+    def _wait_for_next(self, events: AsyncGenerator[BatchEvent, None]) -> BatchEvent | None:
+        reading = self._portal.start_task_soon(_next, events)
+        try:
+            return reading.result()
+        except KeyboardInterrupt:
+            reading.cancel()
+            raise
 
     collections = _waited(AsyncClient.collections)
     collection = _waited(AsyncClient.collection)

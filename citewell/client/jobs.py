@@ -1,22 +1,32 @@
 """The calls about work: jobs and batches, seen, awaited, held back, ended, opened again."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal
 from uuid import UUID
 
 import anyio
 from pydantic import TypeAdapter
 
-from citewell.client.models import Batch, Job, Page, RetriedJobs
-from citewell.client.transport import Call, Calls, given
-from shared.models import JobState, ParseOptions
+from citewell.client.errors import ProblemError
+from citewell.client.following import StreamedEvent, streamed_events
+from citewell.client.models import Batch, BatchEvent, Job, Page, RetriedJobs
+from citewell.client.transport import Call, Calls, given, understand
+from shared.models import JobState, ParseOptions, Problem
 
 # The largest page the server gives.
 MOST_ITEMS = 100
+# The longest that the server keeps a caller waiting.
+MOST_WAIT_S = 60.0
+# Between two openings of a stream: a server that is restarted is not knocked at all the time.
+REOPEN_S = 0.5
 Id = UUID | str
 _JOB = TypeAdapter(Job)
 _JOBS = TypeAdapter(Page[Job])
 _RETRIED = TypeAdapter(RetriedJobs)
 _BATCH = TypeAdapter(Batch)
 _BATCHES = TypeAdapter(Page[Batch])
+_PROBLEM = TypeAdapter(Problem)
 
 
 class JobCalls(Calls):
@@ -111,9 +121,32 @@ class JobCalls(Calls):
             if (cursor := some.next_cursor) is None:
                 return total
 
-    async def batch(self, batch_id: Id) -> Batch:
-        """Return a batch with its jobs counted by state."""
-        return await self._get(f"/v1/batches/{batch_id}", _BATCH)
+    async def batch(
+        self, batch_id: Id, *, wait_s: float | None = None, since: int | None = None
+    ) -> Batch:
+        """Return a batch; with `wait_s` (≤ 60) once it ended or its revision is not `since`."""
+        return await self._get(f"/v1/batches/{batch_id}", _BATCH, wait=wait_s, since=since)
+
+    async def batch_events(
+        self, batch_id: Id, *, after: str | None = None
+    ) -> AsyncGenerator[BatchEvent, None]:
+        """Follow a batch: every job and the batch as they are, then as they change, then the end.
+
+        A cut line is opened again where it was cut; `after` is the id of an event to go on from.
+        """
+        while True:
+            headers = {"Last-Event-ID": after} if after else {}
+            call = Call("GET", f"/v1/batches/{batch_id}/events", headers=headers)
+            async with aclosing(streamed_events(self._transport.lines(call))) as events:
+                async for event in events:
+                    told = _told(event)
+                    if told is None:
+                        break
+                    after = told.id or after
+                    yield told
+                    if told.kind == "end":
+                        return
+            await self._transport.pause(REOPEN_S)
 
     async def batches(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Batch]:
         """List batches, newest first, one page at a time."""
@@ -142,7 +175,7 @@ class JobCalls(Calls):
         """Let a paused batch go on."""
         return await self._send(Call("POST", f"/v1/batches/{batch_id}/resume"), _BATCH)
 
-    async def wait_batch(self, batch_id: Id, *, limit_s: float, every_s: float = 0.5) -> Batch:
+    async def wait_batch(self, batch_id: Id, *, limit_s: float) -> Batch:
         """Return a batch once all its jobs have ended.
 
         Raises:
@@ -150,10 +183,8 @@ class JobCalls(Calls):
         """
         with anyio.fail_after(limit_s):
             batch = await self.batch(batch_id)
-            # The server tells batches by polling; nobody here could set an event.
             while not batch.ended:
-                await anyio.sleep(every_s)
-                batch = await self.batch(batch_id)
+                batch = await self.batch(batch_id, wait_s=min(limit_s, MOST_WAIT_S))
         return batch
 
 
@@ -161,3 +192,16 @@ def _reading(options: ParseOptions | None, password: str | None) -> dict[str, ob
     """Return how files are to be read this time, as a retry's body says it."""
     told = options.model_dump(exclude_none=True) if options else None
     return given({"options": told, "password": password})
+
+
+def _told(event: StreamedEvent) -> BatchEvent | None:
+    """Read an event; None when the server asks to come back, a problem when that would not help."""
+    if event.name == "error":
+        problem = understand(_PROBLEM, event.data)
+        if problem.retryable:
+            return None
+        raise ProblemError(problem)
+    if event.name == "job":
+        return BatchEvent(kind="job", id=event.id, job=understand(_JOB, event.data))
+    kind: Literal["batch", "end"] = "end" if event.name == "end" else "batch"
+    return BatchEvent(kind=kind, id=event.id, batch=understand(_BATCH, event.data))

@@ -148,6 +148,18 @@ class Batch(Value):
         return self.sealed and self.done >= self.total
 
 
+class BatchEvent(Value):
+    """What is told of a batch while it is followed: a job, or the batch, as it is now.
+
+    `id` is where to go on after a break; an event without one is of the beginning.
+    """
+
+    kind: Literal["job", "batch", "end"]
+    id: str | None = None
+    job: Job | None = None
+    batch: Batch | None = None
+
+
 class RetriedJobs(Value):
     """How many failed jobs are open again, and how many were passed over."""
 

@@ -1,8 +1,8 @@
 """One call to a server, tried as long as it is worth it; the only place that speaks HTTP."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import TracebackType
@@ -86,6 +86,20 @@ class Transport:
             yield response
         finally:
             await response.aclose()
+
+    async def lines(self, call: Call) -> AsyncGenerator[str, None]:
+        """Yield the lines of the first success as they come; raises as `send` does.
+
+        A cut ends them as the server itself does: whoever must know the difference has a sign.
+        """
+        async with self.stream(call) as response:
+            with suppress(httpx.TransportError):
+                async for line in response.aiter_lines():
+                    yield line
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, as between two tries."""
+        await self._pause(seconds)
 
     async def _succeed(self, call: Call, *, streamed: bool) -> httpx.Response:
         waits = Waits(self._patience, idempotent=call.idempotent)

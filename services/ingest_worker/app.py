@@ -12,6 +12,7 @@ from services.ingest_worker.context import IngestContext, Loop, Outside, build_c
 from services.ingest_worker.publishing import build_publisher
 from services.ingest_worker.routers import (
     admin,
+    batch_events,
     batches,
     chunks,
     collections,
@@ -21,6 +22,7 @@ from services.ingest_worker.routers import (
     uploads,
     usage,
 )
+from services.ingest_worker.stopping import when_told_to_stop
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
 from shared.vectors.build import build_vector_store
@@ -85,6 +87,7 @@ def create_app(
         app.state.authenticator = context.authenticator
         async with AsyncExitStack() as stack:
             stack.push_async_callback(context.aclose)
+            stack.enter_context(when_told_to_stop(context.feed.stop))
             await stack.enter_async_context(_running(context.loops if loops else ()))
             yield
 
@@ -97,7 +100,19 @@ def create_app(
         lifespan=lifespan,
         streaming_paths=(uploads.UPLOAD_PATH,),
     )
-    for room in (collections, uploads, documents, chunks, jobs, batches, usage, keys, admin):
+    rooms = (
+        collections,
+        uploads,
+        documents,
+        chunks,
+        jobs,
+        batches,
+        batch_events,
+        usage,
+        keys,
+        admin,
+    )
+    for room in rooms:
         app.include_router(room.router)
     app.include_router(health_router(lambda: _context(app).checks))
     return app

@@ -11,6 +11,9 @@ import structlog
 from services.ingest_worker.deletion import bury, remove_orphans
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.doctor import mend_points
+from services.ingest_worker.following.feed import Feed
+from services.ingest_worker.following.streams import Streams
+from services.ingest_worker.following.waiting import Waiting
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.rebuild import Rebuilder
 from services.ingest_worker.repair import queue_missing_points
@@ -66,11 +69,15 @@ class IngestContext:
     default_space: str
     grace_s: float
     wake: Callable[[], None]
+    feed: Feed
+    waiting: Waiting
+    streams: Streams
     loops: Sequence[Loop]
     checks: Sequence[Check]
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Let go who still waits, and close every connection."""
+        await self.feed.aclose()
         self.outside.publisher.close()
         await self.outside.vectors.aclose()
         await self.database.aclose()
@@ -111,6 +118,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         default_space=space,
         wake=dispatcher.wake,
     )
+    feed = Feed(database)
     return IngestContext(
         settings=settings,
         database=database,
@@ -128,6 +136,9 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         default_space=space,
         grace_s=grace_s,
         wake=dispatcher.wake,
+        feed=feed,
+        waiting=Waiting(database, feed),
+        streams=Streams(settings.ingest.max_streams),
         loops=(
             dispatcher.run,
             sweeper.run,

@@ -3,12 +3,24 @@
 import random
 from typing import Literal
 
-from shared.errors import CitewellError, StorageUnavailable, Unavailable, VectorStoreUnavailable
+from shared.database.parked_spaces import Outage
+from shared.errors import (
+    CitewellError,
+    EmbeddingUnavailable,
+    QuotaExceeded,
+    StorageUnavailable,
+    Unavailable,
+    VectorStoreUnavailable,
+)
 from shared.models import WaitingFor
 
 LONGEST_BACK_OFF_S = 60.0
 # Nothing changes here until a person acts; asked again now and then, so that it goes on by itself.
 OPERATOR_PAUSE_S = 60.0
+# A provider is asked more often: what it refuses costs nothing, and everybody's work waits.
+PROVIDER_OPERATOR_PAUSE_S = 30.0
+# However long a provider asks to be left alone, it is tried now and then.
+LONGEST_PARKED_S = 600.0
 
 Waits = Literal["provider", "operator", "store"]
 
@@ -37,3 +49,17 @@ def waits_for(error: CitewellError) -> Waits:
 def waiting_after(error: CitewellError) -> WaitingFor:
     """Return what a job says while its work waits after this error."""
     return WaitingFor(kind=waits_for(error), code=error.code, detail=error.detail)
+
+
+def outage_of(error: CitewellError) -> Outage | None:
+    """Return what this error says of the whole provider; None when it says nothing of one.
+
+    A refused key, an empty quota and a provider that says when to come back park its space at
+    once; other failures do so when several come in a row.
+    """
+    if not isinstance(error, EmbeddingUnavailable | QuotaExceeded):
+        return None
+    if error.who == "operator":
+        return Outage("operator", error.code, error.detail, PROVIDER_OPERATOR_PAUSE_S, at_once=True)
+    asked_s = min(error.retry_after_s or 0.0, LONGEST_PARKED_S)
+    return Outage("provider", error.code, error.detail, asked_s, at_once=asked_s > 0)

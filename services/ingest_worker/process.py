@@ -1,28 +1,27 @@
 """What one worker process makes once and closes once, and its one event loop."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 from uuid import UUID
 
 from services.ingest_worker.dispatch import Dispatcher
+from services.ingest_worker.embedding.budgets import Budgets
 from services.ingest_worker.embedding.drain import Embedding
+from services.ingest_worker.following.pruning import prune_events
 from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.scratch import ScratchFolder
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
 from shared.database.idempotency_keys import IdempotencyKeys
 from shared.database.parts import PartKey
-from shared.database.sweeps import Sweeps
 from shared.embeddings.build import Embedders
 from shared.settings import Settings
 from shared.tokens.build import build_tokenizer
@@ -30,7 +29,6 @@ from shared.vectors.build import build_vector_store
 
 # One embed task works for this long, then makes room for other tasks of its queue.
 EMBED_TASK_S = 20.0
-EVENTS_KEPT_DAYS = 7
 
 
 class WorkerContext:
@@ -43,8 +41,9 @@ class WorkerContext:
         self._database = build_database(settings.database)
         self._vectors = build_vector_store(settings.qdrant)
         self._embedders = Embedders(settings)
+        self._budgets = Budgets(settings)
         self._parser = ParserProcess(settings.ingest)
-        self._scratch = Path(mkdtemp(prefix="citewell-"))
+        self._scratch = ScratchFolder()
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )
@@ -77,8 +76,8 @@ class WorkerContext:
 
     async def clean_up(self) -> str:
         """Remove what is kept for some days only."""
+        removed = await prune_events(self._database)
         async with self._database.worker() as connection:
-            removed = await Sweeps(connection).prune_events(days=EVENTS_KEPT_DAYS)
             keys = await IdempotencyKeys(connection).prune()
         return f"{removed} events removed, {keys} idempotency keys"
 
@@ -86,17 +85,18 @@ class WorkerContext:
         """Close everything, and remove this process's scratch folder."""
         await self._parser.aclose()
         await self._embedders.aclose()
+        await self._budgets.aclose()
         await self._vectors.aclose()
         await self._database.aclose()
         self._publisher.close()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await asyncio.to_thread(self._scratch.remove)
 
     def _build_parse_step(self) -> ParseStep:
         reader = PartReader(
             database=self._database,
             blobs=build_blob_store(self._settings.blobs),
             parser=self._parser,
-            scratch=self._scratch,
+            scratch=self._scratch.path,
         )
         return ParseStep(
             database=self._database,
@@ -110,6 +110,7 @@ class WorkerContext:
             database=self._database,
             vectors=self._vectors,
             embedder_of=self._embedders.of,
+            budget_of=self._budgets.of,
             settings=self._settings.embedding,
             ingest=self._settings.ingest,
             grace_s=self._settings.late_write_s,

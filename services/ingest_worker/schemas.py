@@ -182,7 +182,8 @@ class JobResponse(BaseModel):
         default=None, description="Why it does not move; null while it does."
     )
     eta_s: float | None = Field(
-        default=None, description="Seconds to the end, estimated from what is done."
+        default=None,
+        description="Seconds to its turn or to the end of its stage; null when unknown.",
     )
     timings: Mapping[str, float] = Field(description="Milliseconds of each stage.")
     usage: Usage = Field(description="What embedding cost.")
@@ -254,8 +255,13 @@ class BatchResponse(BaseModel):
     paused: bool = Field(description="Whether its waiting work is held back.")
     revision: int = Field(description="Rises with each change of one of its jobs.")
     counts: dict[JobState, int] = Field(description="Jobs by state.")
-    throughput: float = Field(description="Jobs ended a second, over the last minute.")
-    eta_s: float | None = Field(default=None, description="Seconds to the end, from `throughput`.")
+    throughput: float = Field(
+        description="Jobs that work ended a second, over the last minute at most."
+    )
+    eta_s: float | None = Field(
+        default=None,
+        description="Seconds to the end, from `throughput`; null when it is unknown.",
+    )
     created_at: datetime
     finished_at: datetime | None = Field(
         default=None, description="When the last job ended; null while one is open."

@@ -23,6 +23,9 @@ from shared.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
+# Overdue jobs ended in one transaction.
+SLICE = 100
+
 
 class Sweeper:
     """Recovers from every death by looking at leases, deadlines and counters."""
@@ -54,8 +57,8 @@ class Sweeper:
             if not await Sweeps(connection).try_lock(SWEEP):
                 return False
             await self._put_back(connection)
-            await self._end_overdue(connection)
             await Sweeps(connection).note(SWEEP)
+        await self._end_overdue()
         await self._finish_forgotten()
         self._wake()
         await self._bury()
@@ -90,10 +93,21 @@ class Sweeper:
         detail = f"Whoever worked on it was lost {times} times."
         await jobs.fail(job_id, problem_of(ParserCrashed(detail), Stage.PARSE))
 
-    async def _end_overdue(self, connection: AsyncConnection) -> None:
-        jobs = Jobs(connection)
-        for job_id in sorted(await jobs.past_deadline()):
-            await jobs.fail(job_id, problem_of(DeadlineExceeded()))
+    async def _end_overdue(self) -> None:
+        """End what is past its deadline, a slice a transaction, for about one round's time."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._settings.sweep_s
+        while await self._end_some_overdue() == SLICE and clock() < end:
+            pass
+
+    async def _end_some_overdue(self) -> int:
+        async with self._database.worker() as connection:
+            # A longer round than this one may be under way elsewhere: it goes on with them.
+            if not await Sweeps(connection).try_lock(SWEEP):
+                return 0
+            late = await Jobs(connection).past_deadline(most=SLICE)
+            await Jobs(connection).fail_all(late, problem_of(DeadlineExceeded()))
+            return len(late)
 
     async def _finish_forgotten(self) -> None:
         # A transaction of its own: it locks documents first, and the round above holds jobs.

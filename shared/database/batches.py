@@ -9,30 +9,37 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.database.events import Events
-from shared.database.jobs import CHANGED, TOUCH
+from shared.models import TERMINAL
 
 # The window that the throughput is measured over.
 WINDOW_S = 60
+# Ended by work: what was no work, or was called off, says nothing about the rate.
+RECENT = (
+    f"finished_at > now() - interval '{WINDOW_S} s' AND duplicate_of IS NULL"
+    " AND state <> 'cancelled'"
+)
 
 # One statement is one snapshot: `total` and the counts are of the same moment.
 SHOWN = f"""
 SELECT b.id, c.name AS collection, b.total, b.sealed, b.paused, b.created_at,
        now() AS read_at, coalesce(n.revision, 0) AS revision, coalesce(n.counts, '{{}}') AS counts,
-       coalesce(n.recent, 0) AS recent, n.finished_at
+       coalesce(n.recent, 0) AS recent, n.recent_since, n.finished_at
 FROM batches b JOIN collections c ON c.id = b.collection_id
 LEFT JOIN LATERAL (
     SELECT sum(s.revision)::bigint AS revision, jsonb_object_agg(s.state, s.jobs) AS counts,
-           sum(s.recent)::int AS recent, max(s.finished_at) AS finished_at
+           sum(s.recent)::int AS recent, min(s.recent_since) AS recent_since,
+           max(s.finished_at) AS finished_at
     FROM (
         SELECT state, count(*) AS jobs, sum(revision + 1) AS revision,
-               count(*) FILTER (WHERE finished_at > now() - interval '{WINDOW_S} s') AS recent,
+               count(*) FILTER (WHERE {RECENT}) AS recent,
+               min(created_at + interval '1 ms' * coalesce((timings->>'queued')::float, 0))
+                   FILTER (WHERE {RECENT}) AS recent_since,
                max(finished_at) AS finished_at
         FROM jobs WHERE batch_id = b.id GROUP BY state
     ) s
 ) n ON true
-"""  # noqa: S608 - a constant of this module
-BY_ID = text(f"{SHOWN} WHERE b.id = :id")
+"""  # noqa: S608 - constants of this module
+BY_IDS = text(f"{SHOWN} WHERE b.id = ANY(:ids)")
 # A limit in the comparison's own form lets the index give the rows in order, page after page.
 LISTED = text(f"""
 {SHOWN} WHERE b.id < coalesce(CAST(:below AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -42,16 +49,6 @@ OPEN_JOBS = text("""
 SELECT id FROM jobs
 WHERE batch_id = :id AND state IN ('queued', 'parsing', 'embedding') ORDER BY id FOR UPDATE
 """)
-SET_PAUSED = text("""
-UPDATE batches SET paused = :paused WHERE id = :id AND paused <> :paused RETURNING id
-""")
-# Its jobs change too: who waits for one is told. After a pause they have all their time again.
-TELL_JOBS = text(f"""
-UPDATE jobs
-SET {TOUCH}, deadline = CASE WHEN :paused THEN deadline
-    ELSE greatest(deadline, now() + make_interval(secs => :deadline_s)) END
-WHERE id = ANY(:ids) {CHANGED}
-""")  # noqa: S608 - constants of another module
 FRUITLESS_JOBS = text("""
 SELECT id FROM jobs
 WHERE batch_id = :id AND state IN ('failed', 'cancelled')
@@ -62,7 +59,11 @@ ORDER BY id
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as it is; `recent` jobs ended within the last `WINDOW_S` seconds."""
+    """A batch as it is.
+
+    `recent` jobs ended by work within the last `WINDOW_S` seconds; the first of them began at
+    `recent_since`.
+    """
 
     id: UUID
     collection: str
@@ -74,7 +75,26 @@ class BatchRow:
     revision: int
     counts: Mapping[str, Any]
     recent: int
+    recent_since: datetime | None
     finished_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        """How many of its jobs have not ended."""
+        return sum(count for state, count in self.counts.items() if state not in TERMINAL)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its jobs have ended and no more will be added."""
+        return self.sealed and not self.left
+
+    @property
+    def rate(self) -> float:
+        """Jobs ended a second, over the window or since the first of them began."""
+        if self.recent_since is None:
+            return 0.0
+        span_s = (self.read_at - self.recent_since).total_seconds()
+        return self.recent / min(float(WINDOW_S), max(1.0, span_s))
 
 
 class Batches:
@@ -86,9 +106,12 @@ class Batches:
 
     async def by_id(self, batch_id: UUID) -> BatchRow | None:
         """Return a batch and what its jobs add up to; None when there is none."""
-        result = await self._connection.execute(BY_ID, {"id": batch_id})
-        row = result.mappings().one_or_none()
-        return None if row is None else BatchRow(**row)
+        return (await self.by_ids([batch_id])).get(batch_id)
+
+    async def by_ids(self, batch_ids: Sequence[UUID]) -> dict[UUID, BatchRow]:
+        """Return those of these batches that there are, and what their jobs add up to."""
+        result = await self._connection.execute(BY_IDS, {"ids": list(batch_ids)})
+        return {row["id"]: BatchRow(**row) for row in result.mappings()}
 
     async def listed(self, *, below: UUID | None, limit: int) -> list[BatchRow]:
         """Return up to `limit` batches, newest first, below the id `below`.
@@ -106,19 +129,3 @@ class Batches:
         """Return the batch's jobs that failed, with this problem if told, or were cancelled."""
         parameters = {"id": batch_id, "code": code}
         return list((await self._connection.execute(FRUITLESS_JOBS, parameters)).scalars())
-
-    async def set_paused(self, batch_id: UUID, *, paused: bool, deadline_s: float) -> None:
-        """Hold back a batch's waiting work, or let it go on; what is so already stays as it is.
-
-        Jobs of a batch that goes on have at least `deadline_s` from now.
-        """
-        changed = await self._connection.execute(SET_PAUSED, {"id": batch_id, "paused": paused})
-        if changed.one_or_none() is None:
-            return
-        parameters = {
-            "ids": await self.open_jobs(batch_id),
-            "paused": paused,
-            "deadline_s": deadline_s,
-        }
-        told = await self._connection.execute(TELL_JOBS, parameters)
-        await Events(self._connection).add_job_events([dict(row) for row in told.mappings()])

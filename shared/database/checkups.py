@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.job_views import PARKED
+
 INDEXES = text("""
 SELECT i.id FROM indexes i JOIN collections c ON c.id = i.collection_id
 WHERE c.deleted_at IS NULL ORDER BY i.id
@@ -39,16 +41,21 @@ WITH late AS (SELECT now() - make_interval(secs => :after_s) AS moment)
 SELECT (SELECT count(*) FROM parts, late WHERE state <> 'done' AND lease_until < moment)
      + (SELECT count(*) FROM jobs, late WHERE state = 'parsing' AND lease_until < moment)
      + (SELECT count(*) FROM embed_queue, late WHERE lease_until < moment) AS expired_leases,
-       (SELECT count(*) FROM jobs, late WHERE deadline < moment
-            AND state IN ('queued', 'parsing', 'embedding')) AS past_deadline
+       (SELECT count(*) FROM jobs j, late WHERE deadline < moment
+            AND state IN ('queued', 'parsing', 'embedding')
+            AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
+       ) AS past_deadline
 """)
-WAITING = text("""
+WAITING = text(f"""
 SELECT id AS job_id, filename, stage, waiting_for->>'code' AS code,
        waiting_for->>'detail' AS detail, updated_at AS since, count(*) OVER () AS of
-FROM jobs
-WHERE state IN ('queued', 'parsing', 'embedding') AND waiting_for->>'kind' = 'operator'
+FROM (
+    SELECT id, filename, stage, updated_at, coalesce(({PARKED}), waiting_for) AS waiting_for
+    FROM jobs WHERE state IN ('queued', 'parsing', 'embedding')
+) j
+WHERE waiting_for->>'kind' = 'operator'
 ORDER BY id LIMIT :limit
-""")
+""")  # noqa: S608 - constants of these modules only
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,32 @@ FREE = f"""
 not_before <= now() AND (lease_until IS NULL OR lease_until < now()) AND job_id NOT IN ({HELD})
 """
 
-OLDEST = text(f"SELECT space FROM embed_queue WHERE {FREE} ORDER BY seq LIMIT 1")  # noqa: S608
+# The spaces that have anything queued, found by skipping along the index: their number counts,
+# not that of the chunks; then those of them that nobody parked.
+OPEN_SPACES = """
+WITH RECURSIVE queued AS (
+    (SELECT space FROM embed_queue ORDER BY space LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.space FROM embed_queue q WHERE q.space > s.space ORDER BY q.space LIMIT 1)
+    FROM queued s WHERE s.space IS NOT NULL
+), open_spaces AS (
+    SELECT s.space, p.space IS NOT NULL AS failing, p.until IS NOT NULL AS parked
+    FROM queued s LEFT JOIN parked_spaces p ON p.space = s.space
+    WHERE s.space IS NOT NULL AND (p.until IS NULL OR p.until <= now())
+)
+"""
+WAITING = text(f"""
+{OPEN_SPACES}, oldest AS (
+    SELECT s.*, head.seq FROM open_spaces s CROSS JOIN LATERAL (
+        SELECT seq FROM embed_queue WHERE space = s.space AND {FREE} ORDER BY seq LIMIT 1
+    ) head ORDER BY head.seq LIMIT 1
+)
+SELECT o.space, o.failing, o.parked, r.chunks, r.tokens FROM oldest o CROSS JOIN LATERAL (
+    SELECT count(*) AS chunks, coalesce(sum(tokens), 0) AS tokens FROM (
+        SELECT tokens FROM embed_queue WHERE space = o.space AND {FREE} ORDER BY seq LIMIT :most
+    ) q
+) r
+""")  # noqa: S608
 CLAIM = text(f"""
 WITH ready AS (
     SELECT chunk_id, tokens, seq FROM embed_queue
@@ -61,7 +86,12 @@ WHERE claim = :claim AND chunk_id = ANY(:chunks)
 EXPIRE = text("""
 UPDATE embed_queue SET claim = NULL, lease_until = NULL WHERE lease_until < now()
 """)
-READY = text(f"SELECT count(*) FROM (SELECT FROM embed_queue WHERE {FREE} LIMIT :most) q")  # noqa: S608
+READY = text(f"""
+{OPEN_SPACES}
+SELECT count(*) FROM open_spaces s CROSS JOIN LATERAL (
+    SELECT FROM embed_queue WHERE space = s.space AND {FREE} LIMIT :most
+) q
+""")  # noqa: S608
 LOCK_DOCUMENTS = text("""
 SELECT id FROM documents WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
 """)
@@ -77,7 +107,10 @@ SET chunks_left = chunks_left - n.chunks, {TOUCH}, waiting_for = NULL,
     usage = jsonb_build_object(
         'tokens', coalesce((usage->>'tokens')::int, 0) + n.tokens,
         'provider_calls', coalesce((usage->>'provider_calls')::int, 0) + n.calls,
-        'cached', coalesce((usage->>'cached')::int, 0) + n.cached)
+        'cached', coalesce((usage->>'cached')::int, 0) + n.cached),
+    timings = timings || jsonb_build_object(
+        'embed', coalesce((timings->>'embed')::float, 0) + :embed_ms,
+        'index', coalesce((timings->>'index')::float, 0) + :index_ms)
 FROM unnest(
     CAST(:jobs AS uuid[]), CAST(:chunks AS int[]), CAST(:tokens AS int[]),
     CAST(:calls AS int[]), CAST(:cached AS int[])
@@ -103,9 +136,11 @@ FROM (SELECT document_id, max(version) AS version FROM jobs WHERE id = ANY(:ids)
 WHERE d.id = n.document_id AND d.deleted_at IS NULL
   AND coalesce(d.live_version, 0) < n.version
 """)
-SUPERSEDED = text("""
-SELECT j.id FROM jobs j JOIN documents d ON d.id = j.document_id
-WHERE j.id = ANY(:ids) AND d.live_version IS DISTINCT FROM j.version
+# What may leave something to bury: a version that was late, or one that replaced another.
+REPLACING = text("""
+SELECT j.id, d.live_version IS DISTINCT FROM j.version AS late
+FROM jobs j JOIN documents d ON d.id = j.document_id
+WHERE j.id = ANY(:ids) AND (j.version > 1 OR d.live_version IS DISTINCT FROM j.version)
 """)
 WARN = text("""
 UPDATE jobs SET warnings = warnings || CAST(:warning AS jsonb) WHERE id = ANY(:ids)
@@ -113,7 +148,7 @@ UPDATE jobs SET warnings = warnings || CAST(:warning AS jsonb) WHERE id = ANY(:i
 FINISH = text(f"""
 UPDATE jobs
 SET state = CASE warnings WHEN '[]' THEN 'succeeded' ELSE 'succeeded_with_warnings' END,
-    stage = 'index', {END},
+    stage = 'index', stage_at = now(), {END},
     timings = timings || jsonb_build_object(
         'total', round(1000 * extract(epoch FROM now() - created_at)))
 WHERE id = ANY(:ids) AND state = 'embedding' {CHANGED}
@@ -142,6 +177,20 @@ SUPERSEDED_WARNING = {
     "detail": "A newer version went live first, or the document was deleted.",
     "page": None,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits longest: its space, and how much of that may be claimed at once.
+
+    `failing`: the provider failed lately; `parked`: so often that only one claim may try it.
+    """
+
+    space: str
+    failing: bool
+    parked: bool
+    chunks: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +225,17 @@ class Paid:
     cached: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long the stages of one claim took; each of its jobs spent that time in them."""
+
+    embed_ms: int = 0
+    index_ms: int = 0
+
+
+NO_TIME = Took()
+
+
 class EmbedQueue:
     """The queue's queries, inside the caller's transaction."""
 
@@ -183,10 +243,10 @@ class EmbedQueue:
         """Take the transaction."""
         self._connection = connection
 
-    async def oldest_space(self) -> str | None:
-        """Return the space of the chunk that has waited longest, None when nothing waits."""
-        space: str | None = (await self._connection.execute(OLDEST)).scalar_one_or_none()
-        return space
+    async def waiting(self, *, most: int) -> Waiting | None:
+        """Return what has waited longest, counted up to `most` chunks; None when nothing waits."""
+        row = (await self._connection.execute(WAITING, {"most": most})).mappings().one_or_none()
+        return None if row is None else Waiting(**row)
 
     async def claim(
         self, space: str, *, claim: UUID, inputs: int, tokens: int, lease_s: float
@@ -220,11 +280,17 @@ class EmbedQueue:
         return (await self._connection.execute(EXPIRE)).rowcount
 
     async def ready(self, *, most: int) -> int:
-        """Count the chunks that may be claimed now, up to `most`."""
+        """Count the chunks that may be claimed now, up to `most` of each space."""
         return int((await self._connection.execute(READY, {"most": most})).scalar_one())
 
     async def complete(
-        self, claim: UUID, done: Sequence[QueuedChunk], paid: Mapping[UUID, Paid], *, grace_s: float
+        self,
+        claim: UUID,
+        done: Sequence[QueuedChunk],
+        paid: Mapping[UUID, Paid],
+        *,
+        grace_s: float,
+        took: Took = NO_TIME,
     ) -> None:
         """Take embedded chunks off the queue; end the jobs that have none left."""
         await self._lock({c.document_id for c in done}, {c.job_id for c in done})
@@ -242,7 +308,13 @@ class EmbedQueue:
         }
         await self._connection.execute(ADD_USAGE, usage)
         counted = await self._connection.execute(
-            COUNT_DOWN, usage | {"chunks": list(taken.values())}
+            COUNT_DOWN,
+            usage
+            | {
+                "chunks": list(taken.values()),
+                "embed_ms": took.embed_ms,
+                "index_ms": took.index_ms,
+            },
         )
         rows = [dict(row) for row in counted.mappings()]
         ended = [row["id"] for row in rows if row["chunks_left"] == 0]
@@ -271,10 +343,13 @@ class EmbedQueue:
             return
         ids = {"ids": list(job_ids)}
         await self._connection.execute(FLIP, ids)
-        late = list((await self._connection.execute(SUPERSEDED, ids)).scalars())
+        replacing = (await self._connection.execute(REPLACING, ids)).all()
+        late = [row.id for row in replacing if row.late]
         if late:
             warning = json.dumps([SUPERSEDED_WARNING])
             await self._connection.execute(WARN, {"ids": late, "warning": warning})
-        await self._connection.execute(BURY, ids | {"grace_s": grace_s})
+        if replacing:
+            bury = {"ids": [row.id for row in replacing], "grace_s": grace_s}
+            await self._connection.execute(BURY, bury)
         finished = await self._connection.execute(FINISH, ids)
         await Events(self._connection).add_job_events([dict(row) for row in finished.mappings()])

@@ -29,7 +29,7 @@ def add_ms(stage: str, parameter: str) -> str:
 
 START = text(f"""
 UPDATE jobs
-SET state = 'parsing', {TOUCH}, waiting_for = NULL,
+SET state = 'parsing', {TOUCH}, waiting_for = NULL, stage_at = now(),
     timings = jsonb_set(timings, '{{queued}}', to_jsonb(
         round(1000 * extract(epoch FROM now() - created_at))))
 WHERE id = ANY(:ids) AND state = 'queued' {CHANGED}
@@ -45,7 +45,8 @@ UPDATE versions SET pages = :pages, media_type = :media_type, parser = :parser W
 COUNT_PART = text(f"""
 UPDATE jobs
 SET parts_left = parts_left - 1, pages_done = pages_done + :pages, {TOUCH},
-    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE stage END, {add_ms("parse", "ms")}
+    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE stage END,
+    stage_at = CASE WHEN parts_left = 1 THEN now() ELSE stage_at END, {add_ms("parse", "ms")}
 WHERE id = :id AND state = 'parsing' {CHANGED}, parts_left
 """)  # noqa: S608
 CLAIM_CHUNKING = text("""
@@ -67,7 +68,7 @@ START_EMBEDDING = text(f"""
 UPDATE jobs
 SET state = 'embedding', stage = 'embed', chunks_total = :chunks, chunks_left = :chunks,
     warnings = CAST(:warnings AS jsonb), claim = NULL, lease_until = NULL, {TOUCH},
-    {add_ms("chunk", "ms")}
+    stage_at = now(), {add_ms("chunk", "ms")}
 WHERE id = :id AND claim = :claim AND state = 'parsing' {CHANGED}
 """)  # noqa: S608
 TAKE_CHUNKING = text("""
@@ -93,7 +94,7 @@ WHERE id = ANY(:ids) AND {OPEN}
 FAIL = text(f"""
 UPDATE jobs
 SET state = 'failed', problem = CAST(:problem AS jsonb), fence = fence + 1, {END}
-WHERE id = :id AND {OPEN} {CHANGED}
+WHERE id = ANY(:ids) AND {OPEN} {CHANGED}
 """)  # noqa: S608
 CANCEL = text(f"""
 UPDATE jobs SET state = 'cancelled', fence = fence + 1, {END}
@@ -113,10 +114,11 @@ FROM chunks c JOIN jobs j ON j.version_id = c.version_id WHERE j.id = ANY(:ids)
 ON CONFLICT (index_id, version_id) DO NOTHING
 """)
 # While a batch is paused the time of its jobs does not run; resuming gives them new deadlines.
+# A job that somebody else holds just now is found again by the next sweep.
 PAST_DEADLINE = text(f"""
 SELECT id FROM jobs j WHERE deadline < now() AND {OPEN}
   AND NOT EXISTS (SELECT FROM batches b WHERE b.id = j.batch_id AND b.paused)
-LIMIT 100
+ORDER BY deadline LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608
 
 
@@ -242,10 +244,15 @@ class Jobs:
 
     async def fail(self, job_id: UUID, problem: Problem) -> bool:
         """End the job as failed, its done work kept for a retry; False when it had ended."""
-        rows = await self._change(FAIL, {"id": job_id, "problem": problem.model_dump_json()})
-        if rows:
-            await self._stop_work([job_id])
-        return bool(rows)
+        return bool(await self.fail_all([job_id], problem))
+
+    async def fail_all(self, job_ids: Sequence[UUID], problem: Problem) -> list[UUID]:
+        """End the open ones of these jobs as failed with one problem, and return them."""
+        parameters = {"ids": list(job_ids), "problem": problem.model_dump_json()}
+        ended = [row["id"] for row in await self._change(FAIL, parameters)]
+        if ended:
+            await self._stop_work(ended)
+        return ended
 
     async def cancel(self, job_ids: Sequence[UUID], *, grace_s: float) -> list[UUID]:
         """End the open ones of these jobs as cancelled and return them.
@@ -259,9 +266,9 @@ class Jobs:
             await self._connection.execute(BURY_CHUNKS, {"ids": ended, "grace_s": grace_s})
         return ended
 
-    async def past_deadline(self) -> list[UUID]:
-        """Return open jobs whose deadline is over."""
-        return list((await self._connection.execute(PAST_DEADLINE)).scalars())
+    async def past_deadline(self, *, most: int = 100) -> list[UUID]:
+        """Lock up to `most` open jobs whose deadline is over, oldest first, and return them."""
+        return list((await self._connection.execute(PAST_DEADLINE, {"most": most})).scalars())
 
     async def _stop_work(self, job_ids: Sequence[UUID]) -> None:
         for statement in (STOP_PARTS, EMPTY_QUEUE):

@@ -60,7 +60,7 @@ INSERT INTO parts (version_id, number, tenant_id, job_id) VALUES (:new_id, 0, :t
 FRESH = f"""
     problem = NULL, waiting_for = NULL, warnings = '[]', timings = '{{}}', attempts = 0,
     chunks_total = 0, chunks_left = 0, finished_at = NULL, published_at = NULL, claim = NULL,
-    lease_until = NULL, not_before = now(), fence = fence + 1,
+    lease_until = NULL, not_before = now(), stage_at = now(), fence = fence + 1,
     deadline = now() + make_interval(secs => :deadline_s), {TOUCH}
 """
 REOPEN = text(f"""

@@ -15,7 +15,6 @@ INSERT INTO sweeps (name, tenant_id, swept_at) VALUES (:name, '', now())
 ON CONFLICT (name) DO UPDATE SET swept_at = excluded.swept_at
 """)
 AGE = text("SELECT extract(epoch FROM now() - swept_at)::float FROM sweeps WHERE name = :name")
-PRUNE_EVENTS = text("DELETE FROM events WHERE created_at < now() - make_interval(days => :days)")
 
 
 class Sweeps:
@@ -40,7 +39,3 @@ class Sweeps:
     async def age_s(self, name: str) -> float | None:
         """Return the seconds since the last such round; None if there was none yet."""
         return (await self._connection.execute(AGE, {"name": name})).scalar_one_or_none()
-
-    async def prune_events(self, *, days: int) -> int:
-        """Remove events older than this; return how many."""
-        return (await self._connection.execute(PRUNE_EVENTS, {"days": days})).rowcount

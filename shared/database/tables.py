@@ -187,6 +187,8 @@ jobs = Table(
     _moment("deadline", now=True),
     _moment("created_at", now=True),
     _moment("updated_at", now=True),
+    # When the stage it is in began: what it has done since then is its rate.
+    _moment("stage_at", now=True),
     _moment("finished_at"),
     CheckConstraint("parts_left >= 0 AND chunks_left >= 0", name="counters"),
     Index("ix_jobs_batch_state", "batch_id", "state"),
@@ -320,18 +322,37 @@ rebuilds = Table(
     Index("ix_rebuilds_listing", "tenant_id", "id"),
 )
 
+parked_spaces = Table(
+    "parked_spaces",
+    metadata,
+    Column("space", Text, primary_key=True),
+    # Nobody's: a space is every tenant's, and each may read why it waits.
+    _tenant(),
+    _count("failures"),
+    Column("kind", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    # Null: it failed, but not yet often enough to be parked.
+    _moment("until"),
+)
+
 events = Table(
     "events",
     metadata,
     Column("seq", BigInteger, primary_key=True, server_default=text("nextval('events_seq')")),
     _tenant(),
-    Column("xid", Text, nullable=False, server_default=text("pg_current_xact_id()::text")),
-    Column("batch_id", Uuid),
+    # The writing transaction's number: commits come out of order, so readers go by it first.
+    Column(
+        "xid",
+        BigInteger,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+    ),
+    Column("batch_id", Uuid, nullable=False),
+    # Null for a change of the batch itself.
     Column("job_id", Uuid),
-    Column("kind", Text, nullable=False),
-    Column("data", JSONB, nullable=False),
     _moment("created_at", now=True),
-    Index("ix_events_batch_id", "batch_id", "seq"),
+    Index("ix_events_batch_id", "batch_id", "xid", "seq"),
 )
 
 tombstones = Table(

@@ -42,7 +42,7 @@ HAND_OVER = text(f"""
 UPDATE jobs j
 SET state = 'embedding', stage = 'embed', {TOUCH}, parts_total = 1, parts_left = 0,
     pages_total = r.pages, pages_done = r.pages, chunks_total = r.chunks, chunks_left = r.chunks,
-    warnings = r.warnings, timings = j.timings || r.timings
+    warnings = r.warnings, stage_at = now(), timings = j.timings || r.timings
 FROM unnest(
     CAST(:jobs AS uuid[]), CAST(:pages AS int[]), CAST(:chunks AS int[]),
     CAST(:warnings AS jsonb[]), CAST(:timings AS jsonb[])

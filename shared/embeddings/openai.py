@@ -1,11 +1,14 @@
 """The OpenAI embedder: the official SDK against OpenAI or any server that speaks its API."""
 
+import base64
+import binascii
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.embeddings.base import Embedded, EmbeddingTimedOut, Vectors
+from shared.embeddings.base import Embedded, EmbeddingLimited, EmbeddingTimedOut, Vectors
+from shared.embeddings.rate_limits import rate_limits
 from shared.embeddings.retry_after import retry_after_s
 from shared.embeddings.texts import refuse_blank
 from shared.errors import (
@@ -73,15 +76,17 @@ class OpenAIEmbedder:
         await self._client.close()
 
     async def _embed(self, texts: list[str]) -> Embedded:
-        # The SDK asks for base64 and decodes it itself: a quarter of the bytes of JSON numbers.
+        # As base64, and decoded here: the SDK makes a Python float of every number on the way.
         vendor = self._vendor
         shortens = self._space.model.startswith(_SHORTENING)
         try:
-            answer = await self._client.embeddings.create(
+            response = await self._client.embeddings.with_raw_response.create(
                 model=self._space.model,
                 input=texts,
                 dimensions=self._space.dimensions if shortens else vendor.omit,
+                encoding_format="base64",
             )
+            answer = response.parse()
         except vendor.APITimeoutError as error:
             raise EmbeddingTimedOut(
                 f"The embedding provider did not answer within {self._timeout_s:g} s."
@@ -90,22 +95,34 @@ class OpenAIEmbedder:
             raise translated(error) from error
         except vendor.OpenAIError as error:
             raise EmbeddingUnavailable(_unreachable(error)) from error
-        return Embedded(self._vectors(answer, len(texts)), answer.usage.prompt_tokens)
+        vectors = self._vectors(answer, len(texts))
+        return Embedded(vectors, answer.usage.prompt_tokens, rate_limits(response.headers))
 
     def _vectors(self, answer: "CreateEmbeddingResponse", count: int) -> Vectors:
         rows = sorted(answer.data, key=lambda row: row.index)
         if len(rows) != count:
             raise EmbeddingUnavailable(f"The provider sent {len(rows)} vectors for {count} texts.")
-        wrong = {len(row.embedding) for row in rows} - {self._space.dimensions}
+        decoded = [_decoded(row.embedding) for row in rows]
+        wrong = {len(vector) for vector in decoded} - {self._space.dimensions}
         if wrong:
             raise EmbeddingRejected(
                 f"`{self._space.model}` gives {wrong.pop()} dimensions,"
                 f" `{self._space.name}` has {self._space.dimensions}."
             )
-        vectors = np.array([row.embedding for row in rows], np.float32)
+        vectors = np.stack(decoded)
         # OpenAI's come as unit vectors; a compatible server's may not.
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+
+def _decoded(sent: Sequence[float] | str) -> Vectors:
+    """Return a vector that came as base64, or as numbers from a server that knows no base64."""
+    if not isinstance(sent, str):
+        return np.array(sent, np.float32)
+    try:
+        return np.frombuffer(base64.b64decode(sent, validate=True), "<f4")
+    except (binascii.Error, ValueError) as error:
+        raise EmbeddingUnavailable("The provider sent a vector that is none.") from error
 
 
 def translated(error: "APIStatusError") -> CitewellError:
@@ -120,7 +137,10 @@ def translated(error: "APIStatusError") -> CitewellError:
         return EmbeddingRejected(told)
     if error.status_code == _TOO_MANY and error.code == "insufficient_quota":
         return QuotaExceeded(told)
-    return EmbeddingUnavailable(told, retry_after_s=retry_after_s(error.response.headers))
+    wait_s = retry_after_s(error.response.headers)
+    if error.status_code == _TOO_MANY:
+        return EmbeddingLimited(told, rate_limits(error.response.headers), retry_after_s=wait_s)
+    return EmbeddingUnavailable(told, retry_after_s=wait_s)
 
 
 def _unreachable(error: "OpenAIError") -> str:

@@ -43,6 +43,10 @@ _PASSING = {
 T = TypeVar("T")
 
 
+class _Refused(CitewellError):
+    """Qdrant calls the request itself wrong."""
+
+
 class QdrantVectorStore:
     """Keeps points in Qdrant, or in anything that speaks its REST API."""
 
@@ -73,10 +77,7 @@ class QdrantVectorStore:
                 )
             )
         for field in INDEXED:
-            keyword = models.KeywordIndexParams(
-                type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant_id"
-            )
-            await self._ask(self._client.create_payload_index(name, field, keyword, wait=True))
+            await self._index_field(name, field)
 
     async def drop_index(self, index_id: UUID) -> None:
         """Remove the collection; idempotent."""
@@ -148,33 +149,15 @@ class QdrantVectorStore:
         with suppress(IndexMissing):
             for start in range(0, len(wanted), COUNTED_AT_ONCE):
                 some = wanted[start : start + COUNTED_AT_ONCE]
-                answer = await self._ask(
-                    self._client.facet(
-                        _collection(index_id),
-                        "version_id",
-                        models.Filter(must=[_of_versions(some)]),
-                        limit=len(some),
-                        exact=True,
-                    )
-                )
-                counts |= {UUID(str(hit.value)): hit.count for hit in answer.hits}
+                counts |= await self._count_each(index_id, _of_versions(some), limit=len(some))
         return counts
 
     async def versions(self, index_id: UUID, *, tenant_id: str, limit: int) -> Mapping[UUID, int]:
         """Return up to `limit` versions of a tenant with the number of their points, exactly."""
         try:
-            answer = await self._ask(
-                self._client.facet(
-                    _collection(index_id),
-                    "version_id",
-                    models.Filter(must=[_of_tenant(tenant_id)]),
-                    limit=limit,
-                    exact=True,
-                )
-            )
+            return await self._count_each(index_id, _of_tenant(tenant_id), limit=limit)
         except IndexMissing:
             return {}
-        return {UUID(str(hit.value)): hit.count for hit in answer.hits}
 
     async def ping(self) -> None:
         """Ask a small question, with the key, that costs the server nothing."""
@@ -183,6 +166,32 @@ class QdrantVectorStore:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def _index_field(self, name: str, field: str) -> None:
+        keyword = models.KeywordIndexParams(
+            type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant_id"
+        )
+        await self._ask(self._client.create_payload_index(name, field, keyword, wait=True))
+
+    async def _count_each(
+        self, index_id: UUID, those: models.FieldCondition, *, limit: int
+    ) -> dict[UUID, int]:
+        """Count points by version, with the most first."""
+        name = _collection(index_id)
+
+        async def count() -> models.FacetResponse:
+            wanted = models.Filter(must=[those])
+            return await self._ask(
+                self._client.facet(name, "version_id", wanted, limit=limit, exact=True)
+            )
+
+        try:
+            answer = await count()
+        except _Refused:
+            # Whoever made the collection was stopped before its fields were indexed.
+            await self._index_field(name, "version_id")
+            answer = await count()
+        return {UUID(str(hit.value)): hit.count for hit in answer.hits}
 
     async def _ask(self, call: Awaitable[T]) -> T:
         """Bound a call in time and turn the client's exceptions into ours."""
@@ -216,7 +225,7 @@ def _refusal(error: UnexpectedResponse) -> CitewellError:
         return Conflict(detail)
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return VectorStoreUnavailable(detail)
-    return CitewellError(detail)
+    return _Refused(detail)
 
 
 def _told(error: UnexpectedResponse) -> str:

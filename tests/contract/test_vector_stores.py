@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from qdrant_client import AsyncQdrantClient, models
 
 from shared.errors import CitewellError, InvalidInput, VectorStoreUnavailable
 from shared.vectors.base import IndexMissing, Point, SparseVector, VectorQuery, VectorStore
@@ -494,6 +495,24 @@ class TestIndexes:
         assert await store.count(uuid4()) == 0
         assert await store.count_versions(uuid4(), [uuid4()]) == {}
         assert await store.versions(uuid4(), tenant_id=TENANT, limit=3) == {}
+
+
+async def test_one_half_made_by_a_process_that_was_stopped_is_counted(
+    embedded_url: str,
+) -> None:
+    index_id, version = uuid4(), uuid4()
+    store = QdrantVectorStore(embedded_url)
+    client = AsyncQdrantClient(url=embedded_url, check_compatibility=False)
+    await client.create_collection(
+        f"citewell_{index_id.hex}",
+        vectors_config={"dense": models.VectorParams(size=4, distance=models.Distance.COSINE)},
+        sparse_vectors_config={"terms": models.SparseVectorParams()},
+    )
+    await client.close()
+    await store.upsert(index_id, [point(version=version)])
+    assert await store.count_versions(index_id, [version, uuid4()]) == {version: 1}
+    await store.drop_index(index_id)
+    await store.aclose()
 
 
 async def test_a_store_that_is_there_answers_a_ping(store: VectorStore) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.ingest_worker import retrying
+from services.ingest_worker.sweeper import Sweeper
 from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
@@ -18,6 +20,7 @@ from shared.errors import CitewellError, FileCorrupt, ParserCrashed, ParseTimedO
 from shared.problems import problem_of
 from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.seeds import job_row
 
 PROSE = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"
 
@@ -90,7 +93,7 @@ class TestPause:
         await call(api, f"/v1/batches/{held['batch_id']}/pause")
         async with database.worker() as connection:
             queue = EmbedQueue(connection)
-            assert await queue.oldest_space() is None
+            assert await queue.waiting(most=1) is None
             assert await queue.ready(most=10) == 0
         await workers.work()
         assert (await job(api, ids(held)[0]))["state"] == "embedding"
@@ -101,6 +104,36 @@ class TestPause:
         await call(api, f"/v1/batches/{held['batch_id']}/resume")
         await workers.work()
         assert (await job(api, ids(held)[0]))["state"] == "succeeded"
+
+    @pytest.mark.parametrize("state", ["queued", "parsing", "embedding"])
+    async def test_its_open_jobs_say_that_they_wait_for_an_operator(
+        self, api: IngestApi, database: Database, state: str
+    ) -> None:
+        held = await upload(api.client, ("a.md", PROSE), ("b.md", b"another"))
+        [waiting, failed] = ids(held)
+        await fail(database, failed, FileCorrupt())
+        await change(database, f"UPDATE jobs SET state = '{state}' WHERE state = 'queued'")  # noqa: S608
+        before = (await job(api, waiting))["waiting_for"]
+        await call(api, f"/v1/batches/{held['batch_id']}/pause")
+        shown = (await job(api, waiting))["waiting_for"]
+        assert (shown["kind"], "paused" in shown["detail"]) == ("operator", True)
+        assert (await job(api, failed))["waiting_for"] is None
+        await call(api, f"/v1/batches/{held['batch_id']}/resume")
+        assert (await job(api, waiting))["waiting_for"] == before
+
+    async def test_two_days_of_pause_are_no_failure_and_then_there_is_a_whole_day(
+        self, api: IngestApi, database: Database
+    ) -> None:
+        held = await upload(api.client, ("a.md", PROSE))
+        await call(api, f"/v1/batches/{held['batch_id']}/pause")
+        await change(database, "UPDATE jobs SET deadline = deadline - interval '48 h'")
+        await sweep(api)
+        assert (await job(api, ids(held)[0]))["state"] == "queued"
+        await call(api, f"/v1/batches/{held['batch_id']}/resume")
+        await sweep(api)
+        assert (await job(api, ids(held)[0]))["state"] == "queued"
+        left = await job_row(database, UUID(ids(held)[0]))
+        assert timedelta(hours=24) - (left["deadline"] - left["updated_at"]) < timedelta(seconds=1)
 
     async def test_its_time_does_not_run_out_meanwhile(
         self, api: IngestApi, database: Database
@@ -280,6 +313,20 @@ class TestBatchRetry:
         for path in (f"/v1/batches/{answer['batch_id']}/retry", "/v1/jobs/retry"):
             refused = await api.client.post(path, json={"state": "failed"})
             assert refused.status_code == 422
+
+
+async def sweep(api: IngestApi) -> None:
+    async def bury() -> None:
+        return
+
+    sweeper = Sweeper(
+        database=api.context.database,
+        bury=bury,
+        wake=api.context.wake,
+        settings=api.context.settings.ingest,
+        grace_s=api.context.grace_s,
+    )
+    assert await sweeper.sweep()
 
 
 async def events(database: Database, job_id: str) -> int:

@@ -185,6 +185,14 @@ async def test_what_stands_still_is_counted(api: IngestApi, database: Database) 
     assert stuck["sweep_age_s"] > 299
 
 
+async def test_what_is_paused_does_not_stand_still(api: IngestApi, database: Database) -> None:
+    held = await upload(api.client, ("a.txt", b"one"))
+    await run(database, "UPDATE jobs SET deadline = now() - interval '2 days'")
+    assert (await asked(api))["stuck"]["past_deadline"] == 1
+    await api.client.post(f"/v1/batches/{held['batch_id']}/pause")
+    assert (await asked(api))["stuck"]["past_deadline"] == 0
+
+
 async def test_another_tenants_things_are_neither_seen_nor_touched(
     api: IngestApi, database: Database
 ) -> None:

@@ -54,7 +54,8 @@ async def test_an_upload_is_answered_with_a_job_for_each_file(api: IngestApi) ->
     assert (batch["total"], batch["counts"]["queued"]) == (2, 2)
     job = (await api.client.get(f"/v1/jobs/{answer['jobs'][1]['job_id']}")).json()
     assert job["filename"] == "ü.md"
-    assert (job["waiting_for"]["kind"], job["waiting_for"]["position"]) == ("queue", 2)
+    # Files of one upload came at one moment: which of them is first is not said.
+    assert (job["waiting_for"]["kind"], job["waiting_for"]["position"] in (1, 2)) == ("queue", True)
     document = (await api.client.get(f"/v1/documents/{answer['jobs'][0]['document_id']}")).json()
     assert document["attributes"] == {"author": "x", "year": 2020}
     assert (document["name"], document["state"], document["live_version"]) == (

@@ -36,6 +36,11 @@ class FailingEmbedder(HashingEmbedder):
     """An embedder that answers some calls and is then down."""
 
     left = math.inf
+    refusals = 0
+    texts = 0
+
+    def refuse_once(self) -> None:
+        self.refusals = 1
 
     def fails_after(self, calls: int) -> None:
         self.left = calls
@@ -46,7 +51,12 @@ class FailingEmbedder(HashingEmbedder):
             self.failure = EmbeddingUnavailable()
             self.left = math.inf
         self.left -= 1
-        return await super().embed_documents(texts)
+        if self.refusals:
+            self.refusals -= 1
+            raise EmbeddingRejected
+        embedded = await super().embed_documents(texts)
+        self.texts += len(texts)
+        return embedded
 
 
 class Workers:
@@ -120,6 +130,8 @@ async def test_an_upload_goes_live_and_again_is_no_work(api: IngestApi, workers:
     assert done["state"] == "succeeded", done
     assert done["pages"] == {"done": 1, "total": 1}
     assert done["chunks"]["done"] == done["chunks"]["total"] >= 1
+    assert done["timings"].keys() == {"queued", "parse", "chunk", "embed", "index", "total"}
+    assert min(done["timings"].values()) >= 0
     document = await shown(api, f"/v1/documents/{job['document_id']}")
     assert (document["live_version"], document["state"]) == (1, "succeeded")
     chunks = (await shown(api, f"/v1/documents/{job['document_id']}/chunks"))["items"]
@@ -149,6 +161,35 @@ async def test_new_attributes_reach_the_points_without_parsing_or_embedding_agai
     index_id = (await places(api, job["document_id"]))[0]
     points = api.vectors._indexes[index_id].points  # noqa: SLF001
     assert points[UUID(chunk["id"])].payload["attributes"] == {"year": 2021}
+
+
+async def test_chunking_that_takes_too_long_fails_its_job(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = api_settings(database_url, tmp_path, chunk_timeout_s=1e-9)
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        path = f"/v1/documents/{job['document_id']}"
+        patched = (await api.client.patch(path, json={"attributes": {"year": 2021}})).json()
+        await workers.work(UUID(patched["job_id"]))
+        done = await shown(api, f"/v1/jobs/{patched['job_id']}")
+        assert (done["state"], done["problem"]["code"]) == ("failed", "deadline_exceeded")
+        assert done["problem"]["stage"] == "chunk"
+
+
+async def test_embedding_that_takes_too_long_goes_back_to_the_queue(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = api_settings(database_url, tmp_path)
+    limited = settings.embedding.model_copy(update={"claim_timeout_s": 1e-9})
+    settings = settings.model_copy(update={"embedding": limited})
+    async with start_api(settings, tmp_path) as api, working(api, tmp_path) as workers:
+        job = (await upload(api.client, ("fox.md", TEXT)))["jobs"][0]
+        await workers.work()
+        waiting = (await shown(api, f"/v1/jobs/{job['job_id']}"))["waiting_for"]
+        assert (waiting["kind"], waiting["code"]) == ("operator", "deadline_exceeded")
+        assert waiting["until"]
 
 
 async def test_a_deleted_document_is_left_nowhere(api: IngestApi, workers: Workers) -> None:
@@ -222,6 +263,21 @@ async def test_points_lost_while_their_document_is_embedded_are_made_before_it_g
     assert await api.vectors.count(index_id) == done["chunks"]["total"]
 
 
+async def test_what_was_paid_for_before_a_failure_is_not_paid_for_again(
+    api: IngestApi, workers: Workers
+) -> None:
+    good = {f"{name}.md": f"{name} digs dens in the wood.".encode() for name in ("Fox", "Badger")}
+    await upload(api.client, *good.items())
+    workers.embedder.refuse_once()
+    workers.embedder.fails_after(calls=2)
+    await workers.work()
+    workers.embedder.failure = None
+    before = workers.embedder.texts
+    await free(api)
+    await workers.work()
+    assert workers.embedder.texts - before == 1
+
+
 async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
     api: IngestApi, workers: Workers
 ) -> None:
@@ -234,7 +290,7 @@ async def test_a_lost_point_whose_text_is_now_refused_leaves_the_queue(
     await workers.work()
     async with api.context.database.worker() as connection:
         assert await EmbedQueue(connection).ready(most=1) == 0
-        assert await EmbedQueue(connection).oldest_space() is None
+        assert await EmbedQueue(connection).waiting(most=1) is None
     assert (await shown(api, f"/v1/jobs/{job['job_id']}"))["state"] == "succeeded"
 
 

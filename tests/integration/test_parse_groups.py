@@ -185,3 +185,22 @@ async def test_the_same_message_twice_at_once_is_done_once(
         assert len(first) == 3
         assert not await Parts(connection).claim(keys, claim=keys[1].version_id, lease_s=15)
         assert await Parts(connection).renew(first, lease_s=15) == set(keys)
+
+
+async def test_bytes_that_are_gone_end_the_job_after_a_few_tries(
+    api: IngestApi, parser: ParserProcess, tmp_path: Path
+) -> None:
+    await upload(api.client, *three())
+    async with api.context.database.worker() as connection:
+        blob = text(
+            "SELECT v.blob_id FROM jobs j JOIN versions v ON v.id = j.version_id"
+            " WHERE j.filename = 'b.txt'"
+        )
+        await api.context.blobs.delete(str((await connection.execute(blob)).scalar_one()))
+    for _ in range(api.context.settings.ingest.max_crashes):
+        await parse_all(api, parser, tmp_path)
+        async with api.context.database.worker() as connection:
+            await connection.execute(text("UPDATE parts SET not_before = now()"))
+    found = {row["filename"]: row for row in await rows(api)}
+    assert (found["b.txt"]["state"], found["b.txt"]["problem"]["code"]) == ("failed", "not_found")
+    assert found["a.txt"]["state"] == found["c.txt"]["state"] == "embedding"

@@ -1,10 +1,13 @@
 """The sweeper: what died goes back, what is over ends, and everyone can see that it sweeps."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from services.ingest_worker.sweeper import Sweeper
 from shared.database.engine import Database
+from shared.database.jobs import Jobs
 from shared.database.parts import Parts
 from shared.database.sweeps import SWEEP, Sweeps
 from shared.identity import new_id
@@ -85,6 +88,88 @@ async def test_a_job_past_its_deadline_fails(
         await connection.execute(text("UPDATE jobs SET deadline = now() - interval '1 second'"))
     await sweeper.sweep()
     assert (await job_row(database, upload.job_id))["problem"]["code"] == "deadline_exceeded"
+
+
+async def test_however_many_are_overdue_end_in_one_sweep(
+    database: Database, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    await seven_overdue(database)
+    await sweeper.sweep()
+    assert await states(database) == ["failed"] * 7
+
+
+async def test_a_sweep_has_an_end_and_the_next_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bury() -> None:
+        return
+
+    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    settings = IngestSettings(sweep_s=1e-6)
+    sweeper = Sweeper(
+        database=database, bury=bury, wake=lambda: None, settings=settings, grace_s=16
+    )
+    await seven_overdue(database)
+    for ended in (3, 6, 7):
+        await sweeper.sweep()
+        assert (await states(database)).count("failed") == ended
+
+
+async def test_who_holds_an_overdue_job_holds_up_no_other(
+    database: Database, sweeper: Sweeper
+) -> None:
+    [held, *_] = await seven_overdue(database)
+    async with database.worker() as elsewhere, asyncio.timeout(10):
+        await Jobs(elsewhere).lock(held.job_id)
+        await sweeper.sweep()
+        assert (await states(database)).count("failed") == 6
+    await sweeper.sweep()
+    assert (await states(database)).count("failed") == 7
+
+
+async def seven_overdue(database: Database) -> list[Seeded]:
+    collection = await seed_collection(database)
+    seeded = [await seed_upload(database, collection, filename=f"{n}.txt") for n in range(7)]
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE jobs SET deadline = now() - interval '1 second'"))
+    return seeded
+
+
+async def states(database: Database) -> list[str]:
+    async with database.worker() as connection:
+        return list((await connection.execute(text("SELECT state FROM jobs"))).scalars())
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        "state = 'queued'",
+        "state = 'parsing'",
+        "state = 'parsing', waiting_for = '{\"kind\": \"store\"}'",
+        "state = 'parsing', stage = 'chunk', parts_left = 0",
+        "state = 'parsing', stage = 'chunk', claim = id, lease_until = now() + interval '1 day'",
+        "state = 'parsing', stage = 'chunk', not_before = now() + interval '9 days'",
+        "state = 'embedding', stage = 'embed', chunks_total = 1, chunks_left = 1",
+        "state = 'embedding', stage = 'embed', waiting_for = '{\"kind\": \"operator\"}'",
+    ],
+)
+@pytest.mark.parametrize("part", ["queued", "leased", "done", "stopped"])
+async def test_there_is_nothing_a_job_could_wait_in_for_ever(
+    database: Database, sweeper: Sweeper, upload: Seeded, waits: str, part: str
+) -> None:
+    async with database.worker() as connection:
+        await connection.execute(
+            text(f"UPDATE jobs SET {waits}, deadline = now() - interval '1 s'")  # noqa: S608
+        )
+        await connection.execute(
+            text("UPDATE parts SET state = :part, lease_until = now() + interval '1 day'"),
+            {"part": part},
+        )
+    await sweeper.sweep()
+    job = await job_row(database, upload.job_id)
+    assert (job["state"], job["problem"]["code"]) == ("failed", "deadline_exceeded")
+    assert (job["waiting_for"], job["claim"]) == (None, None)
 
 
 async def test_one_sweeps_at_a_time_and_the_last_sweep_is_known(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from citewell.embedded.parts import free_port
 from citewell.embedded.postgres import PostgresPasswords, find_postgres, postgres_url
 from citewell.embedded.settings import EmbeddedSettings
@@ -18,6 +20,10 @@ FAST = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 # On a machine that several test runs share, a transaction may take long to begin.
 PATIENT_S = 15.0
 
@@ -32,3 +38,9 @@ def start_postgres(folder: Path) -> Iterator[str]:
     part = postgres.part(data, port, PASSWORDS.login, FAST)
     with running(part, folder / "postgres.log"):
         yield postgres_url(port, PASSWORDS.login)
+
+
+async def cut_connections(database_url: str) -> None:
+    """End every connection to a database but the one that asks for it."""
+    async with await psycopg.AsyncConnection.connect(database_url) as cutter:
+        await cutter.execute(CUT)

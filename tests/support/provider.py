@@ -18,6 +18,7 @@ import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from tests.support.limits import HardLimits
 from tests.support.wire import serving
 
 KEY = "sk-test-0123456789abcdef"
@@ -42,6 +43,9 @@ class Provider:
         self.chat_text = "A canned answer [1]."
         self.choices = 1
         self.dimensions: int | None = None
+        self.key = KEY
+        self.limits: HardLimits | None = None
+        self.down = False
         self.requests: list[dict[str, Any]] = []
         self._failures: deque[Failure] = deque()
 
@@ -68,6 +72,7 @@ class Provider:
         self.chat_text = "A canned answer [1]."
         self.choices = 1
         self.dimensions = None
+        self.key, self.limits, self.down = KEY, None, False
 
     def next_failure(self) -> Failure | None:
         return self._failures.popleft() if self._failures else None
@@ -100,7 +105,9 @@ def _add_routes(app: FastAPI, provider: Provider) -> None:
 
 async def _received(provider: Provider, request: Request, body: Any) -> Response | None:
     provider.requests.append(body)
-    if request.headers.get("authorization") != f"Bearer {KEY}":
+    if provider.down:
+        return _error(503, None, "Down for a while.")
+    if request.headers.get("authorization") != f"Bearer {provider.key}":
         return _error(401, "invalid_api_key", "Incorrect API key provided.")
     failure = provider.next_failure()
     if failure is None:
@@ -117,12 +124,17 @@ def _embeddings(provider: Provider, body: dict[str, Any]) -> Response:
         return _error(400, None, "Invalid 'input': input cannot be an empty string.")
     if any(len(text.encode()) > WINDOW_BYTES for text in texts):
         return _error(400, None, "This model's maximum context length is 8192 tokens.")
+    status, headers = provider.limits.meet(texts) if provider.limits else (200, None)
+    if status != 200:
+        return _error(status, "rate_limit_exceeded", "Too much for this minute.", headers)
     dimensions = provider.dimensions or body.get("dimensions") or 1536
     rows = [_row(index, text, dimensions, body) for index, text in enumerate(texts)]
-    tokens = sum(len(text.split()) for text in texts)
+    count = provider.limits.count if provider.limits else lambda text: len(text.split())
+    tokens = sum(map(count, texts))
     # Reversed: the order of the answer is its `index`, not its place.
     answer = {"object": "list", "data": rows[::-1], "model": body["model"]}
-    return JSONResponse(answer | {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+    answer["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return JSONResponse(answer, headers=headers)
 
 
 def _row(index: int, text: str, dimensions: int, body: dict[str, Any]) -> dict[str, Any]:

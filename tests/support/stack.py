@@ -44,6 +44,21 @@ class Stack:
         secrets = DataFolder(self.folder).read_secrets()
         return postgres_url(port, secrets.postgres)
 
+    def environment(self, part: str = "gateway") -> dict[str, str]:
+        """What a part was started with, secrets included."""
+        said = Path(f"/proc/{self.ready['pids'][part]}/environ").read_bytes().decode()
+        return dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
+
+    def key_of(self, tenant: str) -> str:
+        """Make a key for another tenant, as an operator does."""
+        done = subprocess.run(
+            [str(CITEWELL), "keys", "create", "--tenant", tenant, "--scope", "admin"],
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return done.stdout.decode().strip()
+
     def kill(self, part: str) -> None:
         """End one part's main process with SIGKILL; one that is just down stays so."""
         pid = self.ready["pids"].get(part)

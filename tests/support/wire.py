@@ -1,7 +1,8 @@
 """A small server that answers the wire contract from memory, over real HTTP, and can misbehave.
 
 Files called `bad…` fail as jobs, empty ones are refused, `odd…` end with a warning; every job ends
-at the second look at its batch. `faults` are answered first, one a request.
+at the second look at its batch. `faults` are answered first, one a request; `cuts` break as many
+streams of events after their first event with an id.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from shared.errors import (
@@ -68,6 +69,8 @@ class Wire:
     most_at_once: int = 0
     upload_s: float = 0.0
     endless: bool = False
+    cuts: int = 0
+    stream_ends_with: CitewellError | None = None
     down: frozenset[str] = frozenset()
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
@@ -257,6 +260,11 @@ def _uploads(app: FastAPI, wire: Wire) -> None:
     async def batch(batch_id: str) -> dict[str, Any]:
         return _batch(wire, batch_id)
 
+    @app.get("/v1/batches/{batch_id}/events")
+    async def events(batch_id: str) -> StreamingResponse:
+        _batch(wire, batch_id)
+        return StreamingResponse(_events(wire, batch_id), media_type="text/event-stream")
+
     @app.post("/v1/batches/{batch_id}/{verb}")
     async def act_on_batch(batch_id: str, verb: str, request: Request) -> dict[str, Any]:
         body = await request.body()
@@ -444,6 +452,27 @@ def _batch(wire: Wire, batch_id: str) -> dict[str, Any]:
     shown = {"id": batch_id, "collection": "default", "total": len(jobs)}
     shown["paused"] = batch_id in wire.paused
     return shown | {"counts": counts, "revision": revision}
+
+
+async def _events(wire: Wire, batch_id: str) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n: still working\n\n"
+    ended, number = False, 0
+    while not ended:
+        jobs, batch = _jobs_of(wire, batch_id), _batch(wire, batch_id)
+        ended = not any(job["state"] in ("parsing", "embedding") for job in jobs)
+        told = [("job", job) for job in jobs] + [("batch", batch)]
+        for name, data in told + ([("end", batch)] if ended else []):
+            number += 1
+            yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+            if wire.cuts:
+                wire.cuts -= 1
+                yield "event: job\ndata: {"
+                raise ConnectionAbortedError
+        if (error := wire.stream_ends_with) is not None:
+            wire.stream_ends_with = None
+            yield f"event: error\ndata: {json.dumps(_as_json(error))}\n\n"
+            return
+        await asyncio.sleep(0.02)
 
 
 def _jobs_of(wire: Wire, batch_id: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from shared.database.chunks import Chunks, Owner
 from shared.database.engine import Database
 from shared.database.jobs import ClaimedChunking, Jobs
 from shared.database.parts import Parts
-from shared.errors import CitewellError, FileRejected, InvalidInput
+from shared.errors import CitewellError, FileRejected, InvalidInput, StageTimedOut
 from shared.identity import new_id
 from shared.models import Stage
 from shared.problems import problem_of
@@ -59,7 +59,12 @@ class ChunkStep:
             async with self._database.worker() as connection:
                 return await Jobs(connection).renew_chunking(job, lease_s=self._settings.lease_s)
 
-        return await while_leased(self._chunk(job), renew, every_s=self._settings.lease_s / 3)
+        return await while_leased(
+            self._chunk(job),
+            renew,
+            every_s=self._settings.lease_s / 3,
+            limit_s=self._settings.chunk_timeout_s,
+        )
 
     async def _chunk(self, job: ClaimedChunking) -> int:
         start = perf_counter()
@@ -81,7 +86,8 @@ class ChunkStep:
         return count
 
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
-        if isinstance(error, FileRejected | InvalidInput):
+        # The same bytes would take as long again.
+        if isinstance(error, FileRejected | InvalidInput | StageTimedOut):
             async with self._database.worker() as connection:
                 await Jobs(connection).fail(job.id, problem_of(error, Stage.CHUNK))
         else:

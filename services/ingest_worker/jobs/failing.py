@@ -10,8 +10,10 @@ from shared.errors import (
     CitewellError,
     DatabaseUnavailable,
     FileRejected,
+    InvalidInput,
     ParserCrashed,
     ParseTimedOut,
+    StageTimedOut,
     Unavailable,
 )
 from shared.models import Stage
@@ -20,6 +22,8 @@ from shared.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
+# The same bytes would come to the same again.
+_FINAL = (FileRejected, InvalidInput, StageTimedOut)
 # A file that ran out of time once is given one more try.
 MAX_TIMEOUTS = 2
 
@@ -36,20 +40,24 @@ class PartFailing:
         self, part: ClaimedPart, error: CitewellError, stage: Stage = Stage.PARSE
     ) -> None:
         """Try again later, or end the job: by what kind of death it was."""
-        crashed, timed_out = isinstance(error, ParserCrashed), isinstance(error, ParseTimedOut)
-        if isinstance(error, Unavailable) and not isinstance(error, DatabaseUnavailable):
+        if isinstance(error, DatabaseUnavailable):
+            await self._release(part, delay_s=back_off_s(0))
+        elif isinstance(error, Unavailable):
             await self._wait(part, error)
-        elif crashed or timed_out:
-            failures = await self._release(
-                part, delay_s=back_off_s(0), crashes=int(crashed), timeouts=int(timed_out)
-            )
-            if failures is not None and self._too_often(failures):
-                await self._fail(part, error, stage)
-        elif isinstance(error, FileRejected):
+        elif isinstance(error, _FINAL) and not isinstance(error, ParserCrashed | ParseTimedOut):
             await self._fail(part, error, stage)
         else:
-            log.error("part_failed", code=error.code, detail=error.detail)
-            await self._release(part, delay_s=back_off_s(1), crashes=1)
+            await self._count(part, error, stage)
+
+    async def _count(self, part: ClaimedPart, error: CitewellError, stage: Stage) -> None:
+        """Give the part back once more, or end its job when it has failed too often."""
+        log.warning("part_failed", code=error.code, detail=error.detail)
+        timed_out = isinstance(error, ParseTimedOut)
+        failures = await self._release(
+            part, delay_s=back_off_s(0), crashes=int(not timed_out), timeouts=int(timed_out)
+        )
+        if failures is not None and self._too_often(failures):
+            await self._fail(part, error, stage)
 
     def _too_often(self, failures: Failures) -> bool:
         return failures.crashes >= self._settings.max_crashes or failures.timeouts >= MAX_TIMEOUTS

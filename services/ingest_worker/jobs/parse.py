@@ -162,23 +162,40 @@ class ParseStep:
             return
         async with self._database.worker() as connection:
             indexes = await Chunks(connection).indexes({read.part.collection_id for read in reads})
-        cut = await asyncio.to_thread(lambda: [self._cut(read, indexes) for read in reads])
-        files = [file for file in cut if isinstance(file, WholeFile)]
+        cut = [(read, await self._cut_leased(reads, read, indexes)) for read in reads]
         async with self._database.worker() as connection:
-            await WholeFiles(connection).finish(files)
+            await WholeFiles(connection).finish([f for _, f in cut if isinstance(f, WholeFile)])
         group.whole = []
-        for read, error in zip(reads, cut, strict=True):
+        for read, error in cut:
             if isinstance(error, CitewellError):
                 await self._failing.failed(read.part, error, Stage.CHUNK)
 
-    def _cut(self, read: Read, indexes: Sequence[TargetIndex]) -> WholeFile | CitewellError:
+    async def _cut_leased(
+        self, reads: Sequence[Read], read: Read, indexes: Sequence[TargetIndex]
+    ) -> WholeFile | CitewellError:
+        """Cut one of the files read whole, while all of them stay leased."""
+
+        async def renew() -> bool:
+            async with self._database.worker() as connection:
+                parts = [one.part for one in reads]
+                await Parts(connection).renew(parts, lease_s=self._settings.lease_s)
+            return True
+
+        try:
+            return await while_leased(
+                asyncio.to_thread(self._cut, read, indexes),
+                renew,
+                every_s=self._renew_s,
+                limit_s=self._settings.chunk_timeout_s,
+            )
+        except CitewellError as error:
+            return error
+
+    def _cut(self, read: Read, indexes: Sequence[TargetIndex]) -> WholeFile:
         start, part = perf_counter(), read.part
         owner = Owner(part.tenant_id, part.job_id, part.document_id, part.key.version_id)
         mine = [index for index in indexes if index.collection_id == part.collection_id]
-        try:
-            chunks = self._cutter.cut(owner, [read.packed.elements], mine)
-        except CitewellError as error:
-            return error
+        chunks = self._cutter.cut(owner, [read.packed.elements], mine)
         return _whole_file(read, chunks, ms=1000 * (perf_counter() - start))
 
 

@@ -2,15 +2,17 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.routers.dependencies import Context, Loader
+from services.ingest_worker.following.waiting import Patience
+from services.ingest_worker.routers.dependencies import Context, Loader, Since, Wait
 from services.ingest_worker.schemas import BatchResponse, BatchRetryRequest, Page
-from shared.database.batches import WINDOW_S, Batches, BatchRow
+from services.ingest_worker.shown import batch_response
+from shared.database.batches import Batches
 from shared.database.jobs import Jobs
+from shared.database.pauses import Pauses
 from shared.errors import NotFound
-from shared.models import TERMINAL, JobState
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
 
@@ -27,14 +29,28 @@ async def list_batches(
         rows = await Batches(connection).listed(below=below, limit=limit + 1)
     shown, more = page(rows, limit)
     return Page(
-        items=[_shown(row) for row in shown],
+        items=[batch_response(row) for row in shown],
         next_cursor=cursor_of(shown[-1].id) if more else None,
     )
 
 
-@router.get("/{batch_id}", summary="Show a batch", responses=documented(404, 422))
-async def get_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
-    """Show a batch; its counts sum to `total` at every moment."""
+@router.get("/{batch_id}", summary="Show a batch, or wait for it", responses=documented(404, 422))
+async def get_batch(
+    *,
+    request: Request,
+    batch_id: UUID,
+    context: Context,
+    caller: Loader,
+    wait: Wait = 0,
+    since: Since = None,
+) -> BatchResponse:
+    """Show a batch; its counts sum to `total` at every moment.
+
+    With `wait`, return once all its jobs have ended or its revision differs from `since`.
+    """
+    if wait:
+        patience = Patience(since=since, seconds=wait, gone=request.is_disconnected)
+        await context.waiting.for_batch(caller.tenant_id, batch_id, patience)
     return await _shown_now(context, caller, batch_id)
 
 
@@ -86,9 +102,8 @@ async def _set_paused(
 ) -> BatchResponse:
     async with context.database.tenant(caller.tenant_id) as connection:
         await _by_id(connection, batch_id)
-        await Batches(connection).set_paused(
-            batch_id, paused=paused, deadline_s=context.settings.ingest.job_deadline_s
-        )
+        pauses = Pauses(connection, deadline_s=context.settings.ingest.job_deadline_s)
+        await pauses.set(batch_id, paused=paused)
         return await _by_id(connection, batch_id)
 
 
@@ -101,24 +116,4 @@ async def _by_id(connection: AsyncConnection, batch_id: UUID) -> BatchResponse:
     row = await Batches(connection).by_id(batch_id)
     if row is None:
         raise NotFound(f"There is no batch {batch_id}.")
-    return _shown(row)
-
-
-def _shown(row: BatchRow) -> BatchResponse:
-    counts = {state: int(row.counts.get(state, 0)) for state in JobState}
-    left = sum(count for state, count in counts.items() if state not in TERMINAL)
-    window_s = min(float(WINDOW_S), max(1.0, (row.read_at - row.created_at).total_seconds()))
-    throughput = row.recent / window_s
-    return BatchResponse(
-        id=row.id,
-        collection=row.collection,
-        total=row.total,
-        sealed=row.sealed,
-        paused=row.paused,
-        revision=row.revision,
-        counts=counts,
-        throughput=round(throughput, 3),
-        eta_s=round(left / throughput, 1) if left and throughput else None,
-        created_at=row.created_at,
-        finished_at=None if left else row.finished_at,
-    )
+    return batch_response(row)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.collections import CollectionKeeper
@@ -21,6 +21,10 @@ Context = Annotated[IngestContext, Depends(context_of)]
 Loader = Annotated[Principal, Depends(require(Scope.INGEST))]
 Reader = Annotated[Principal, Depends(require(Scope.INGEST, Scope.QUERY))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
+Wait = Annotated[float, Query(ge=0, le=60, description="Longest wait, seconds.")]
+Since = Annotated[
+    int | None, Query(ge=0, description="Return when the revision differs from this.")
+]
 
 
 def keeper_of(

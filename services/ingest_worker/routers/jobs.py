@@ -6,23 +6,22 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.routers.dependencies import Context, Loader, keeper_of
+from services.ingest_worker.following.waiting import Patience
+from services.ingest_worker.routers.dependencies import Context, Loader, Since, Wait, keeper_of
 from services.ingest_worker.schemas import (
     JobResponse,
     JobsRetryRequest,
     JobsRetryResponse,
     Page,
-    Progress,
     RetryRequest,
     ShortText,
-    Usage,
 )
-from services.ingest_worker.waiting import wait_for_job
-from shared.database.job_views import JobFilter, JobRow, JobViews
+from services.ingest_worker.shown import job_response, whole_job_response
+from shared.database.job_views import JobFilter, JobViews
 from shared.database.jobs import Jobs
 from shared.database.retries import FailedFilter, Retries
 from shared.errors import Conflict, NotFound
-from shared.models import TERMINAL, JobState, WaitingFor
+from shared.models import JobState
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
 
@@ -57,7 +56,7 @@ async def list_jobs(
         rows = await JobViews(connection).listed(wanted, after=after, limit=limit + 1)
     shown, more = page(rows, limit)
     return Page(
-        items=[_shown(row) for row in shown],
+        items=[job_response(row) for row in shown],
         next_cursor=cursor_of(shown[-1].id) if more else None,
     )
 
@@ -93,21 +92,13 @@ async def get_job(
     job_id: UUID,
     context: Context,
     caller: Loader,
-    wait: Annotated[float, Query(ge=0, le=60, description="Longest wait, seconds.")] = 0,
-    since: Annotated[
-        int | None, Query(ge=0, description="Return when the revision differs from this.")
-    ] = None,
+    wait: Wait = 0,
+    since: Since = None,
 ) -> JobResponse:
     """Show a job; with `wait`, return once it has ended or its revision differs from `since`."""
     if wait:
-        await wait_for_job(
-            context.database,
-            caller.tenant_id,
-            job_id,
-            since=since,
-            seconds=wait,
-            gone=request.is_disconnected,
-        )
+        patience = Patience(since=since, seconds=wait, gone=request.is_disconnected)
+        await context.waiting.for_job(caller.tenant_id, job_id, patience)
     async with context.database.tenant(caller.tenant_id) as connection:
         return await _by_id(connection, job_id)
 
@@ -141,11 +132,7 @@ async def _by_id(connection: AsyncConnection, job_id: UUID) -> JobResponse:
     row = await views.by_id(job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    job = _shown(row)
-    if job.waiting_for and job.waiting_for.kind == "queue":
-        position = await views.ahead(job_id) + 1
-        job.waiting_for = job.waiting_for.model_copy(update={"position": position})
-    return job
+    return await whole_job_response(views, row)
 
 
 async def _collection_id(
@@ -154,48 +141,3 @@ async def _collection_id(
     if name is None:
         return None
     return (await keeper_of(context, caller, connection).find(name))[0]
-
-
-def _shown(row: JobRow) -> JobResponse:
-    return JobResponse(
-        id=row.id,
-        document_id=row.document_id,
-        batch_id=row.batch_id,
-        version=row.version,
-        filename=row.filename,
-        duplicate_of=row.duplicate_of,
-        state=JobState(row.state),
-        stage=row.stage,
-        revision=row.revision,
-        pages=Progress(done=row.pages_done, total=row.pages_total),
-        chunks=Progress(done=row.chunks_total - row.chunks_left, total=row.chunks_total),
-        attempts=row.attempts,
-        waiting_for=_waiting_for(row),
-        eta_s=_eta_s(row),
-        timings=row.timings,
-        usage=Usage.model_validate(row.usage),
-        warnings=row.warnings,
-        problem=row.problem,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        finished_at=row.finished_at,
-    )
-
-
-def _waiting_for(row: JobRow) -> WaitingFor | None:
-    if row.waiting_for is not None:
-        return WaitingFor.model_validate(row.waiting_for)
-    return WaitingFor(kind="queue") if row.state == JobState.QUEUED else None
-
-
-def _eta_s(row: JobRow) -> float | None:
-    """Estimate from what is done so far, parsing and embedding counted as half the work each."""
-    if row.state in TERMINAL:
-        return None
-    parsed = row.pages_done / row.pages_total if row.pages_total else 0.0
-    embedded = 1 - row.chunks_left / row.chunks_total if row.chunks_total else 0.0
-    done = (parsed + embedded) / 2
-    if not 0 < done < 1:
-        return None
-    elapsed_s = (row.read_at - row.created_at).total_seconds()
-    return round(elapsed_s * (1 - done) / done, 1)

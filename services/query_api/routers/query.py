@@ -13,12 +13,13 @@ from services.query_api.generation.answers import Answer, Question
 from services.query_api.generation.prompt import VERSION
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
-from services.query_api.routers import sse
 from services.query_api.routers.context import Answering, Asker
+from services.query_api.routers.sse import comments_until
 from services.query_api.schemas import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
 from shared.identity import new_id
 from shared.problems import problem_of
+from shared.web import sse
 from shared.web.problems import documented
 
 router = APIRouter(tags=["query"])
@@ -67,7 +68,7 @@ async def _events(
         },
     )
     work = asyncio.create_task(answerer.write(question, found, watch))
-    async for comment in sse.comments_until(work):
+    async for comment in comments_until(work):
         yield comment
     try:
         answer = work.result()

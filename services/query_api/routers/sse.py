@@ -1,22 +1,12 @@
-"""Server-sent events (WHATWG HTML, 9.2): events of JSON, comments between."""
+"""What a stream says while the work takes its time."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fastapi.encoders import jsonable_encoder
-
-MEDIA_TYPE = "text/event-stream"
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-KEEP_ALIVE_S = 15.0
+from shared.web.sse import COMMENT, KEEP_ALIVE_S
 
 T = TypeVar("T")
-
-
-def event(name: str, data: Any) -> str:
-    """Return one event; JSON has no line breaks of its own, so one `data` line holds it."""
-    return f"event: {name}\ndata: {json.dumps(jsonable_encoder(data), ensure_ascii=False)}\n\n"
 
 
 async def comments_until(
@@ -25,6 +15,6 @@ async def comments_until(
     """Yield a comment every so often until the task is done; a reader that leaves cancels it."""
     try:
         while not (await asyncio.wait({work}, timeout=every_s))[0]:
-            yield ": still working\n\n"
+            yield COMMENT
     finally:
         work.cancel()

@@ -80,11 +80,38 @@ class TestBatches:
         told = served("batches", "show", ID, "--follow")
         assert (told.code, "1 succeeded" in told.out) == (0, True)
 
+    def test_watching_tells_each_job_once_and_the_shell_that_one_failed(
+        self, served: Run, wire: Wire, batch: str
+    ) -> None:
+        wire.looks[batch] = 0
+        told = served("batches", "watch", batch)
+        assert told.code == 1
+        lines = told.out.splitlines()
+        assert len(lines) == 3
+        assert "failed: file_corrupt bad.txt" in lines
+        events = [
+            json.loads(line)
+            for line in served("batches", "watch", batch, "--json").out.splitlines()
+        ]
+        assert events[-1]["kind"] == "end"
+
+    def test_watching_one_that_is_fine_is_code_0(self, served: Run, wire: Wire) -> None:
+        wire.batches[ID] = [{"filename": "[a].txt", "job_id": ID}]
+        told = served("batches", "watch", ID)
+        assert (told.code, told.out) == (0, "succeeded [a].txt\n")
+
     def test_one_that_runs_names_the_command_that_waits(self, served: Run, wire: Wire) -> None:
         wire.batches[ID], wire.endless = [{"filename": "a.txt", "job_id": ID}], True
         told = served("batches", "show", ID)
         assert f"citewell batches show {ID} --wait" in told.err
         assert ID in served("batches", "list").out
+
+    def test_the_list_says_which_are_held_back(self, served: Run, wire: Wire) -> None:
+        wire.batches[ID] = [{"filename": "a.txt", "job_id": ID}]
+        wire.endless = True
+        assert "paused" not in served("batches", "list").out
+        wire.paused.add(ID)
+        assert "paused" in served("batches", "list").out
 
     def test_what_an_operator_must_mend_can_then_be_retried(self, served: Run, wire: Wire) -> None:
         wire.batches[ID] = [{"filename": "late.txt", "job_id": ID}]

@@ -18,7 +18,7 @@ from citewell.client import (
     ProblemError,
     ServerUnreachable,
 )
-from shared.errors import RequestUnderWay
+from shared.errors import DatabaseUnavailable, NotFound, RequestUnderWay
 from shared.models import JobState, ParseOptions
 from tests.support.wire import ID, KEY, Fault, Wire, busy, down, sent_json
 
@@ -125,7 +125,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_named(
 
 def test_a_batch_is_waited_for_and_its_jobs_listed_over_all_pages(client: Client) -> None:
     sent = client.upload([File(f"{number}.txt", b"x") for number in range(5)])
-    batch = client.wait_batch(sent.batch_id, limit_s=10, every_s=0.01)
+    batch = client.wait_batch(sent.batch_id, limit_s=10)
     assert batch.ended
     assert batch.counts == {JobState.SUCCEEDED: 5}
     assert len(client.all_jobs(batch=sent.batch_id)) == 5
@@ -135,7 +135,46 @@ def test_waiting_for_a_batch_ends_at_its_limit(wire: Wire, client: Client) -> No
     wire.endless = True
     sent = client.upload([File("a.txt", b"x")])
     with pytest.raises(TimeoutError):
-        client.wait_batch(sent.batch_id, limit_s=0.1, every_s=0.01)
+        client.wait_batch(sent.batch_id, limit_s=0.1)
+
+
+def test_a_batch_is_followed_to_its_end(client: Client) -> None:
+    sent = client.upload([File("a.txt", b"x"), File("bad.txt", b"y")])
+    told = list(client.batch_events(sent.batch_id))
+    assert told[-1].kind == "end"
+    last = {one.job.filename: one.job.state for one in told if one.job}
+    assert last == {"a.txt": JobState.SUCCEEDED, "bad.txt": JobState.FAILED}
+    assert told[-1].batch is not None
+    assert told[-1].batch.ended
+
+
+@pytest.mark.parametrize("broken", ["cut", "told"])
+def test_following_goes_on_where_the_line_broke(wire: Wire, client: Client, broken: str) -> None:
+    sent = client.upload([File("a.txt", b"x")])
+    wire.cuts = 1 if broken == "cut" else 0
+    wire.stream_ends_with = DatabaseUnavailable() if broken == "told" else None
+    told = list(client.batch_events(sent.batch_id))
+    assert told[-1].kind == "end"
+    after = [headers.get("last-event-id") for headers in wire.headers[1:]]
+    assert after == [None, "1" if broken == "cut" else "2"]
+
+
+def test_following_begins_where_it_is_told_and_may_be_left(wire: Wire, client: Client) -> None:
+    wire.endless = True
+    sent = client.upload([File("a.txt", b"x")])
+    events = client.batch_events(sent.batch_id, after="7-1-0")
+    assert next(events).kind == "job"
+    events.close()
+    assert wire.headers[-1]["last-event-id"] == "7-1-0"
+
+
+def test_following_what_is_not_there_is_a_problem(wire: Wire, client: Client) -> None:
+    with pytest.raises(ProblemError, match="Not found"):
+        next(client.batch_events(ID))
+    sent = client.upload([File("a.txt", b"x")])
+    wire.endless, wire.stream_ends_with = True, NotFound("It is gone.")
+    with pytest.raises(ProblemError, match="It is gone"):
+        list(client.batch_events(sent.batch_id))
 
 
 def test_jobs_can_be_seen_cancelled_and_retried(client: Client) -> None:
@@ -166,7 +205,7 @@ def test_a_batch_can_be_held_back(wire: Wire, client: Client) -> None:
 
 def test_all_failed_jobs_are_opened_again_over_all_calls(wire: Wire, client: Client) -> None:
     sent = client.upload([File("late.txt", b"x"), File("good.txt", b"x")])
-    client.wait_batch(sent.batch_id, limit_s=10, every_s=0.01)
+    client.wait_batch(sent.batch_id, limit_s=10)
     assert [job.filename for job in client.jobs(state="failed", retryable=True).items] == [
         "late.txt"
     ]

@@ -5,7 +5,9 @@ import pytest
 from services.ingest_worker.failures import (
     LONGEST_BACK_OFF_S,
     OPERATOR_PAUSE_S,
+    PROVIDER_OPERATOR_PAUSE_S,
     back_off_s,
+    outage_of,
     pause_s,
     waiting_after,
     waits_for,
@@ -59,3 +61,29 @@ def test_whoever_waits_says_after_which_problem() -> None:
         "quota_exceeded",
         "Nothing is left.",
     )
+
+
+def test_a_refused_key_and_an_asked_for_pause_park_at_once() -> None:
+    refused = outage_of(EmbeddingUnauthorized())
+    assert refused is not None
+    assert (refused.kind, refused.at_once) == ("operator", True)
+    assert refused.pause_s == PROVIDER_OPERATOR_PAUSE_S
+    asked = outage_of(EmbeddingUnavailable(retry_after_s=90))
+    assert asked is not None
+    assert (asked.kind, asked.at_once, asked.pause_s) == ("provider", True, 90)
+
+
+def test_a_failure_that_says_nothing_parks_when_more_follow() -> None:
+    outage = outage_of(EmbeddingUnavailable())
+    assert outage is not None
+    assert not outage.at_once
+
+
+def test_however_long_a_provider_asks_for_it_is_tried_now_and_then() -> None:
+    outage = outage_of(EmbeddingUnavailable(retry_after_s=1e9))
+    assert outage is not None
+    assert outage.pause_s <= 3600
+
+
+def test_a_store_that_is_down_says_nothing_of_the_provider() -> None:
+    assert outage_of(VectorStoreUnavailable()) is None

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.ingest_worker.leases import LeaseLost, while_leased
-from shared.errors import DatabaseUnavailable, FileCorrupt
+from shared.errors import DatabaseUnavailable, FileCorrupt, StageTimedOut
 
 EVERY_S = 0.01
 
@@ -38,6 +38,17 @@ async def test_a_lost_lease_stops_the_work() -> None:
 
     with pytest.raises(LeaseLost):
         await while_leased(slow(log), renew, every_s=EVERY_S)
+    assert log == ["stopped"]
+
+
+async def test_work_that_hangs_loses_its_lease_and_is_stopped() -> None:
+    log: list[str] = []
+
+    async def renew() -> bool:
+        return True
+
+    with pytest.raises(StageTimedOut, match=r"longer than 0\.02 s"):
+        await while_leased(slow(log), renew, every_s=60, limit_s=0.02)
     assert log == ["stopped"]
 
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from services.query_api.routers.sse import comments_until, event
+from services.query_api.routers.sse import comments_until
+from shared.web.sse import event
 
 
 def test_an_event_is_one_line_of_json() -> None:

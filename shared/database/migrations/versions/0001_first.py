@@ -43,6 +43,7 @@ def upgrade() -> None:
     for table in metadata.sorted_tables:
         _secure(table.name)
     op.execute(f"CREATE POLICY own_key ON api_keys FOR SELECT TO {APP} USING ({OWN_KEY})")
+    op.execute(f"CREATE POLICY shown ON parked_spaces FOR SELECT TO {APP} USING (true)")
     # Rows updated many times a second: room for in-page updates, and early vacuuming.
     op.execute("ALTER TABLE jobs SET (fillfactor = 70)")
     op.execute("ALTER TABLE embed_queue SET (autovacuum_vacuum_scale_factor = 0.02)")

@@ -1,0 +1,1 @@
+"""Following work: one look at Postgres for all who wait in this process, and what each is told."""
