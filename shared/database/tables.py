@@ -224,6 +224,8 @@ parts = Table(
     Column("bulk", Boolean, nullable=False, server_default=text("false")),
     # False for a small file that never failed: several such go in one message.
     Column("alone", Boolean, nullable=False, server_default=text("true")),
+    # True only while its batch is paused, so that nobody has to pass it over.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
     _count("crashes"),
     _count("timeouts"),
     _count("lost_leases"),
@@ -243,7 +245,7 @@ parts = Table(
         "created_at",
         "version_id",
         "number",
-        postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+        postgresql_where=text("state = 'queued' AND published_at IS NULL AND NOT held"),
     ),
     Index(
         "ix_parts_out",
@@ -290,7 +292,9 @@ embed_queue = Table(
     Column("claim", Uuid),
     _moment("lease_until"),
     _moment("not_before", now=True),
-    Index("ix_embed_queue_space", "space", "seq"),
+    # As that of a part.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_embed_queue_space", "space", "seq", postgresql_where=text("NOT held")),
     Index("ix_embed_queue_job_id", "job_id"),
     # Of what is embedded again alone: how much of an index is left.
     Index("ix_embed_queue_again", "index_id", postgresql_where=text(f"seq >= {AGAIN}")),
