@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,9 +18,11 @@ from shared.database.sweeps import Sweeps
 from shared.errors import VectorStoreUnavailable
 from shared.vectors.base import Point, SparseVector
 from shared.vectors.memory import MemoryVectorStore
+from shared.vectors.qdrant import QdrantVectorStore
 from tests.integration.test_ingest_api_deletion import run
 from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.qdrant import start_qdrant
 
 REBUILD = "/v1/admin/rebuild"
 FILES = 6
@@ -305,3 +307,29 @@ async def test_only_an_admin_of_the_tenant_may(
     assert (await rival.post(REBUILD)).json() == {"costs": [], "rebuilds": []}
     await begun(api, collection="papers")
     assert (await rival.get(REBUILD)).json() == {"items": []}
+
+
+async def test_the_embedded_qdrant_is_filled_again(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
+    with start_qdrant(tmp_path / "qdrant") as url:
+        vectors = QdrantVectorStore(url)
+        async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
+            there = IngestApi(api.app, api.client, cast("Any", vectors), api.publisher, tmp_path)
+            async with working(there, tmp_path) as workers:
+                await api.client.put("/v1/collections/papers", json={})
+                await load(there, workers, *(f"{number}.txt" for number in range(FILES)))
+                index_id = await index_of(database)
+                await vectors.drop_index(index_id)
+                calls = workers.embedder.calls
+                await begun(there, collection="papers")
+                assert (await finish(there, workers))["stage"] == "done"
+                assert await vectors.count(index_id) == FILES
+                paid = workers.embedder.calls
+                assert paid > calls
+                # Once more, with all points there: their own vectors are taken.
+                await begun(there, collection="papers")
+                assert (await finish(there, workers))["stage"] == "done"
+                assert workers.embedder.calls == paid
+                assert await vectors.count(index_id) == FILES
+        await vectors.aclose()
