@@ -1,4 +1,4 @@
-"""Nothing is deleted before a person said yes to it, or wrote `--yes`."""
+"""Nothing is deleted or rebuilt before a person said yes to it, or wrote `--yes`."""
 
 import sys
 
@@ -20,5 +20,5 @@ def must_agree(question: str, *, yes: bool, as_json: bool) -> None:
         message = f"{question} Nobody can be asked here: add --yes."
         raise typer.BadParameter(message)
     if not typer.confirm(question, err=True):
-        stderr().print("Nothing was deleted.")
+        stderr().print("Nothing was done.")
         raise typer.Exit(ExitCode.INTERRUPTED)

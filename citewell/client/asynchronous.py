@@ -33,11 +33,14 @@ from citewell.client.models import (
     Version,
 )
 from citewell.client.multipart import build_form
+from citewell.client.rebuild_models import Rebuild, Rebuilding, Rebuilds
 from citewell.client.transport import Call, given, understand
 from shared.models import ParseOptions
 
 _USAGE = TypeAdapter(Usage)
 _DIAGNOSIS = TypeAdapter(Diagnosis)
+_REBUILDING = TypeAdapter(Rebuilding)
+_REBUILDS = TypeAdapter(Rebuilds)
 _READINESS = TypeAdapter(Readiness)
 _COLLECTION = TypeAdapter(Collection)
 _COLLECTIONS = TypeAdapter(Page[Collection])
@@ -248,6 +251,20 @@ class AsyncClient(JobCalls):
         """Compare the tenant's stores for up to `budget_s` (≤ 60), and mend them; for admins."""
         wish = given({"fix": fix, "budget_s": budget_s})
         return await self._send(Call("POST", "/v1/admin/doctor", json=wish), _DIAGNOSIS)
+
+    async def rebuild(
+        self, collection: str | None = None, *, dry_run: bool = False, from_empty: bool = False
+    ) -> Rebuilding:
+        """Make the points of a collection, or of all, anew; with `dry_run` tell what it takes.
+
+        May be repeated: what is under way goes on. For admins.
+        """
+        wish = {"collection": collection, "dry_run": dry_run, "from_empty": from_empty}
+        return await self._send(Call("POST", "/v1/admin/rebuild", json=given(wish)), _REBUILDING)
+
+    async def rebuilds(self) -> tuple[Rebuild, ...]:
+        """Return the newest rebuild of each collection and how far it is; for admins."""
+        return (await self._get("/v1/admin/rebuild", _REBUILDS)).items
 
     async def readiness(self, path: str = "/readyz") -> Readiness:
         """Ask a service if it can work; "no" is an answer, not an error."""

@@ -129,4 +129,6 @@ class Client:
     ask = _waited(AsyncClient.ask)
     usage = _waited(AsyncClient.usage)
     doctor = _waited(AsyncClient.doctor)
+    rebuild = _waited(AsyncClient.rebuild)
+    rebuilds = _waited(AsyncClient.rebuilds)
     readiness = _waited(AsyncClient.readiness)

@@ -10,13 +10,15 @@ import structlog
 
 from services.ingest_worker.deletion import bury, remove_orphans
 from services.ingest_worker.dispatch import Dispatcher
+from services.ingest_worker.doctor import mend_points
 from services.ingest_worker.following.feed import Feed
 from services.ingest_worker.following.streams import Streams
 from services.ingest_worker.following.waiting import Waiting
 from services.ingest_worker.messages import Publisher
+from services.ingest_worker.rebuild import Rebuilder
 from services.ingest_worker.repair import queue_missing_points
 from services.ingest_worker.retrying import Retrier
-from services.ingest_worker.sweeper import STALE_S, Sweeper
+from services.ingest_worker.sweeper import Sweeper
 from services.ingest_worker.uploads.restoring import VersionRestorer
 from services.ingest_worker.uploads.room import Room
 from services.ingest_worker.uploads.upload import UploadDoor
@@ -24,7 +26,7 @@ from shared.auth.authenticator import Authenticator
 from shared.blobs.build import build_blob_store
 from shared.blobs.listed import ListedBlobStore
 from shared.database.engine import Database, build_database
-from shared.database.sweeps import Sweeps
+from shared.database.sweeps import STALE_S, Sweeps
 from shared.embeddings.spaces import default_space
 from shared.errors import CitewellError, ConfigurationInvalid, InvalidInput, Unavailable
 from shared.settings import IngestSettings, Settings
@@ -101,6 +103,13 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         settings=settings.ingest,
         grace_s=grace_s,
     )
+    rebuilder = Rebuilder(
+        database=database,
+        vectors=outside.vectors,
+        mend=partial(mend_points, database, outside.vectors, blobs),
+        wake=dispatcher.wake,
+        pause_s=settings.ingest.sweep_s,
+    )
     uploads = UploadDoor(
         database=database,
         blobs=blobs,
@@ -133,6 +142,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         loops=(
             dispatcher.run,
             sweeper.run,
+            rebuilder.run,
             partial(_remove_orphans_hourly, database, blobs),
             partial(_compare_at_start, settings.ingest, database, outside.vectors),
         ),

@@ -4,8 +4,9 @@ Points go first and once more after nobody can write any (Qdrant cannot refuse a
 counted to zero, then rows, then bytes. Every step may be repeated and resumed anywhere.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -16,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.blobs.base import BlobStore
 from shared.blobs.listed import ListedBlobStore
 from shared.database.blobs import Blobs
+from shared.database.collections import Collections
 from shared.database.documents import Documents
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
-from shared.database.tombstones import Tombstone, Tombstones
+from shared.database.tombstones import DeletedCollection, Tombstone, Tombstones
 from shared.vectors.base import VectorStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -27,8 +29,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Tombstones looked at in one round, and versions removed by one call to the store.
 ROUND = 2000
 VERSIONS_A_CALL = 200
-# Documents removed in one transaction: their chunks and parts cascade.
+# Documents removed in one transaction: all they have but their chunks cascades.
 DOCUMENTS_AT_ONCE = 50
+# Chunk rows removed, and documents hidden, by one transaction: a few tenths of a second at most.
+CHUNKS_AT_ONCE = 2000
+HIDDEN_AT_ONCE = 250
+# A round is over after about this long, so that the sweeps between two rounds are in time.
+ROUND_S = 2.0
 COLLECTIONS_A_ROUND = 10
 # An upload is over long before this; a blob without a row after it was left by a dead process.
 ORPHAN_AGE = timedelta(hours=24)
@@ -49,18 +56,39 @@ async def delete_documents(
     await documents.bury(document_ids, grace_s=grace_s)
 
 
+async def hide_some(connection: AsyncConnection, collection_id: UUID, *, grace_s: float) -> int:
+    """Stop and hide some documents of a deleted collection; return how many.
+
+    Its time of grace begins anew: their workers may write points until it is over.
+    """
+    documents = Documents(connection)
+    document_ids = await documents.lock_some(collection_id, limit=HIDDEN_AT_ONCE)
+    if document_ids:
+        open_jobs = await documents.open_jobs(document_ids)
+        await Jobs(connection).cancel(open_jobs, grace_s=grace_s)
+        await documents.hide(document_ids)
+        await Collections(connection).delete(collection_id)
+    return len(document_ids)
+
+
 async def bury(
-    database: Database, vectors: VectorStore, blobs: BlobStore, *, grace_s: float
+    database: Database,
+    vectors: VectorStore,
+    blobs: BlobStore,
+    *,
+    grace_s: float,
+    round_s: float = ROUND_S,
 ) -> None:
-    """Do one round of removal: everything that is due, as far as it can be done now.
+    """Do one round of removal: what is due, as far as it can be done now and in about `round_s`.
 
     Raises:
         VectorStoreUnavailable, StorageUnavailable, DatabaseUnavailable: the rest waits for the
             next round.
     """
-    burial = _Burial(database, vectors, blobs)
-    await burial.bury_versions()
-    await burial.bury_collections(grace_s=grace_s)
+    burial = _Burial(database, vectors, blobs, grace_s)
+    # Each has its half: neither many small deletions nor one large one keeps the other waiting.
+    await burial.bury_versions(time.monotonic() + round_s / 2)
+    await burial.bury_collections(time.monotonic() + round_s / 2)
 
 
 async def remove_orphans(database: Database, blobs: ListedBlobStore) -> int:
@@ -96,12 +124,15 @@ async def remove_bytes(blobs: BlobStore, orphans: Sequence[UUID]) -> int:
 class _Burial:
     """One round of removal."""
 
-    def __init__(self, database: Database, vectors: VectorStore, blobs: BlobStore) -> None:
+    def __init__(
+        self, database: Database, vectors: VectorStore, blobs: BlobStore, grace_s: float
+    ) -> None:
         self._database = database
         self._vectors = vectors
         self._blobs = blobs
+        self._grace_s = grace_s
 
-    async def bury_versions(self) -> None:
+    async def bury_versions(self, end: float) -> None:
         """Remove the points of every version that has a tombstone; lift those that are over."""
         async with self._database.worker() as connection:
             due = await Tombstones(connection).due(limit=ROUND)
@@ -110,26 +141,32 @@ class _Burial:
             by_index[tombstone.index_id].append(tombstone)
         for index_id, tombstones in by_index.items():
             for some in slices(tombstones, VERSIONS_A_CALL):
-                await self._bury(index_id, some)
+                await self._bury(index_id, some, end)
 
-    async def bury_collections(self, *, grace_s: float) -> None:
+    async def bury_collections(self, end: float) -> None:
         """Drop the indexes of deleted collections; remove their rows when nobody writes any."""
         async with self._database.worker() as connection:
             deleted = await Tombstones(connection).deleted_collections(
-                grace_s=grace_s, limit=COLLECTIONS_A_ROUND
+                grace_s=self._grace_s, limit=COLLECTIONS_A_ROUND
             )
         for collection in deleted:
+            hidden = await self._hide(collection.id, end)
             for index_id in collection.indexes:
                 await self._vectors.drop_index(index_id)
-            if collection.over:
-                await self._remove_collection(collection.id)
+            if collection.over and not hidden:
+                await self._remove_collection(collection, end)
 
-    async def _bury(self, index_id: UUID, tombstones: Sequence[Tombstone]) -> None:
-        await self._vectors.delete_versions(index_id, [t.version_id for t in tombstones])
+    async def _bury(self, index_id: UUID, tombstones: Sequence[Tombstone], end: float) -> None:
+        versions = [tombstone.version_id for tombstone in tombstones]
+        async with self._database.worker() as connection:
+            await Tombstones(connection).stop_work(index_id, versions, grace_s=self._grace_s)
+        await self._vectors.delete_versions(index_id, versions)
         over = [tombstone for tombstone in tombstones if tombstone.over]
         empty = await self._without_points(index_id, over)
         for some in slices(empty, DOCUMENTS_AT_ONCE):
-            await self._lift([tombstone.id for tombstone in some])
+            if time.monotonic() > end:
+                return
+            await self._lift([tombstone.id for tombstone in some], end)
 
     async def _without_points(
         self, index_id: UUID, tombstones: Sequence[Tombstone]
@@ -140,23 +177,62 @@ class _Burial:
             log.warning("points_came_back", index_id=str(index_id), points=sum(left.values()))
         return [tombstone for tombstone in tombstones if tombstone.version_id not in left]
 
-    async def _lift(self, tombstone_ids: Sequence[UUID]) -> None:
+    async def _lift(self, tombstone_ids: Sequence[UUID], end: float) -> None:
+        async def some_chunks(connection: AsyncConnection) -> int:
+            return await Tombstones(connection).delete_chunks(tombstone_ids, limit=CHUNKS_AT_ONCE)
+
+        if not await self._until_none(some_chunks, end):
+            return
         async with self._database.worker() as connection:
             gone = await Tombstones(connection).lift(tombstone_ids)
             freed = await _remove_documents(connection, gone)
         await self._remove_bytes(freed)
 
-    async def _remove_collection(self, collection_id: UUID) -> None:
+    async def _hide(self, collection_id: UUID, end: float) -> bool:
+        """Stop and hide what is left of a deleted collection; False when there was nothing."""
+        hidden = False
         while True:
             async with self._database.worker() as connection:
+                some = await hide_some(connection, collection_id, grace_s=self._grace_s)
+            hidden = hidden or some > 0
+            if not some or time.monotonic() > end:
+                return hidden
+
+    async def _remove_collection(self, collection: DeletedCollection, end: float) -> None:
+        while time.monotonic() < end:
+            async with self._database.worker() as connection:
                 tombstones = Tombstones(connection)
-                some = await tombstones.some_documents(collection_id, limit=DOCUMENTS_AT_ONCE)
-                freed = await _remove_documents(connection, some)
+                some = await tombstones.some_documents(collection, limit=DOCUMENTS_AT_ONCE)
                 if not some:
-                    await tombstones.delete_collection(collection_id)
-            await self._remove_bytes(freed)
-            if not some:
-                return
+                    await tombstones.delete_collection(collection.id)
+                    return
+            await self._remove_documents(some, end)
+
+    async def _remove_documents(self, document_ids: Sequence[UUID], end: float) -> None:
+        """Remove documents of a deleted collection: some chunk rows at a time, then the rest."""
+
+        async def some_chunks(connection: AsyncConnection) -> int:
+            return await Tombstones(connection).delete_chunks_of(document_ids, limit=CHUNKS_AT_ONCE)
+
+        if not await self._until_none(some_chunks, end):
+            return
+        async with self._database.worker() as connection:
+            # Another process may be at the same ones.
+            mine = await Tombstones(connection).lock_documents(document_ids)
+            freed = await _remove_documents(connection, mine)
+        await self._remove_bytes(freed)
+
+    async def _until_none(
+        self, delete_some: Callable[[AsyncConnection], Awaitable[int]], end: float
+    ) -> bool:
+        """Delete some, a transaction each time, until none is left; False when time is over."""
+        while True:
+            async with self._database.worker() as connection:
+                deleted = await delete_some(connection)
+            if deleted < CHUNKS_AT_ONCE:
+                return True
+            if time.monotonic() > end:
+                return False
 
     async def _remove_bytes(self, blob_ids: Sequence[UUID]) -> None:
         for blob_id in blob_ids:

@@ -16,13 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.deletion import orphan_pages, remove_bytes, slices
 from services.ingest_worker.repair import FIRST, VERSIONS_AT_ONCE, Gap, gaps_in, queue_gap
-from services.ingest_worker.sweeper import STALE_S, SWEEP
 from shared.blobs.listed import ListedBlobStore
 from shared.database.checkups import BlobRow, Checkups, PendingRows, StuckRows, WaitingRow
 from shared.database.engine import Database
 from shared.database.point_ledger import ExpectedPoints, PointLedger
-from shared.database.sweeps import Sweeps
-from shared.errors import Unavailable
+from shared.database.sweeps import STALE_S, SWEEP, Sweeps
+from shared.errors import Unavailable, VectorStoreUnavailable
 from shared.vectors.base import VectorStore
 
 DifferenceKind = Literal["points_missing", "points_orphaned", "bytes_missing", "bytes_orphaned"]
@@ -127,6 +126,25 @@ async def examine(patient: Patient, *, budget_s: float) -> Diagnosis:
         now = time.monotonic()
         differences.append(await check(patient, _until(now + (end - now) / left)))
     return Diagnosis(differences, pending, stuck, sweep_age_s, waiting)
+
+
+async def mend_points(
+    database: Database, vectors: VectorStore, blobs: ListedBlobStore, tenant_id: str
+) -> int:
+    """Compare all points of a tenant, however long it takes, and mend what differs.
+
+    Returns:
+        How many chunks were queued to be embedded again.
+
+    Raises:
+        DatabaseUnavailable, VectorStoreUnavailable: doing it again goes on.
+    """
+    patient = Patient(database, vectors, blobs, tenant_id, fix=True)
+    missing = await _points_missing(patient, lambda: True)
+    if not missing.complete:
+        raise VectorStoreUnavailable(missing.reason)
+    await _points_orphaned(patient, lambda: True)
+    return missing.fixed
 
 
 async def _points_missing(patient: Patient, in_time: InTime) -> Difference:

@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.attributes import checked_attributes
 from services.ingest_worker.collections import CollectionKeeper
-from services.ingest_worker.deletion import delete_documents
+from services.ingest_worker.deletion import delete_documents, hide_some
 from shared.database.amendments import AmendedIds, Amendments
 from shared.database.collections import Collections
 from shared.database.documents import Documents, LockedDocument
-from shared.database.jobs import Jobs
 from shared.errors import NotFound
 from shared.identity import new_id
 
@@ -68,6 +67,8 @@ async def delete_document(
 async def delete_collection(connection: AsyncConnection, name: str, *, grace_s: float) -> None:
     """Make a collection with all its documents invisible; its index is dropped by `bury`.
 
+    Of a large one the work under way is stopped by `bury` too, slice by slice.
+
     Raises:
         NotFound: there is no such collection.
     """
@@ -75,13 +76,8 @@ async def delete_collection(connection: AsyncConnection, name: str, *, grace_s: 
     collection_id = await collections.lock(name)
     if collection_id is None:
         raise NotFound(f"There is no collection `{name}`.")
-    documents = Documents(connection)
-    document_ids = await documents.lock_all(collection_id)
-    open_jobs = await documents.open_jobs(document_ids)
-    if open_jobs:
-        await Jobs(connection).cancel(open_jobs, grace_s=grace_s)
-    await documents.hide(document_ids)
     await collections.delete(collection_id)
+    await hide_some(connection, collection_id, grace_s=grace_s)
 
 
 async def _locked(connection: AsyncConnection, document_id: UUID) -> LockedDocument:

@@ -15,7 +15,7 @@ from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import Parts
-from shared.database.sweeps import Sweeps
+from shared.database.sweeps import SWEEP, Sweeps
 from shared.errors import CitewellError, DeadlineExceeded, ParserCrashed
 from shared.models import Stage
 from shared.problems import problem_of
@@ -23,10 +23,6 @@ from shared.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
-# The round's name, for its lock and its mark.
-SWEEP = "sweep"
-# Sweeps that fail for this long make the process not ready.
-STALE_S = 60.0
 # Overdue jobs ended in one transaction.
 SLICE = 100
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.columns import AGAIN
 from shared.identity import chunk_id, text_sha256
 from shared.models import Chunk
 
@@ -46,13 +47,17 @@ SELECT id, tenant_id, job_id, index_id, space, tokens FROM given ORDER BY place
 READY = text("UPDATE indexes SET ready = true WHERE id = :id AND NOT ready")
 # A chunk whose queue row is gone has had its point written to the store.
 WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
+# One that is to be embedded again had, and its point may be there: then its vector is known.
+WRITTEN_ONCE = f"""
+NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id AND q.seq < {AGAIN})
+"""
 # Of equal texts any will do.
 TWINS = text(f"""
 SELECT DISTINCT ON (c.text_sha256) c.text_sha256, c.index_id, c.id
 FROM chunks c JOIN indexes i ON i.id = c.index_id
 WHERE c.tenant_id = :tenant_id AND i.space = :space AND c.text_sha256 = ANY(:hashes)
-  AND {WRITTEN}
-""")  # noqa: S608 - constants of this module only
+  AND {WRITTEN_ONCE}
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ FROM documents d
 JOIN versions v ON v.document_id = d.id
     AND v.number = coalesce(CAST(:version AS int), d.live_version, d.newest_version)
 JOIN blobs b ON b.id = v.blob_id
+JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
 WHERE d.id = :id AND d.deleted_at IS NULL
 """)
 LOCK = text("""
@@ -45,9 +46,13 @@ SELECT d.id, d.attributes
 FROM documents d JOIN collections c ON c.id = d.collection_id
 WHERE d.id = :id AND d.deleted_at IS NULL AND c.deleted_at IS NULL FOR UPDATE OF d
 """)
-LOCK_ALL = text("""
+# By the index of names, which holds visible documents alone; then locked in the order of ids.
+SOME_VISIBLE = text("""
 SELECT id FROM documents WHERE collection_id = :collection_id AND deleted_at IS NULL
-ORDER BY id FOR UPDATE
+ORDER BY name LIMIT :limit
+""")
+LOCK_SOME = text("""
+SELECT id FROM documents WHERE id = ANY(:ids) AND deleted_at IS NULL ORDER BY id FOR UPDATE
 """)
 SET_ATTRIBUTES = text("""
 UPDATE documents SET attributes = CAST(:attributes AS jsonb), updated_at = now() WHERE id = :id
@@ -56,6 +61,10 @@ OPEN_JOBS = text("""
 SELECT id FROM jobs
 WHERE document_id = ANY(:ids) AND state IN ('queued', 'parsing', 'embedding')
 ORDER BY id FOR UPDATE
+""")
+# Of ended jobs too: what is embedded again has one.
+EMPTY_QUEUE = text("""
+DELETE FROM embed_queue WHERE job_id IN (SELECT id FROM jobs WHERE document_id = ANY(:ids))
 """)
 HIDE = text("""
 UPDATE documents SET live_version = NULL, deleted_at = now(), updated_at = now()
@@ -162,10 +171,11 @@ class Documents:
         row = result.mappings().one_or_none()
         return None if row is None else LockedDocument(**row)
 
-    async def lock_all(self, collection_id: UUID) -> list[UUID]:
-        """Lock every document of a collection and return their ids."""
-        result = await self._connection.execute(LOCK_ALL, {"collection_id": collection_id})
-        return list(result.scalars())
+    async def lock_some(self, collection_id: UUID, *, limit: int) -> list[UUID]:
+        """Lock up to `limit` visible documents of a collection and return their ids."""
+        parameters = {"collection_id": collection_id, "limit": limit}
+        some = list((await self._connection.execute(SOME_VISIBLE, parameters)).scalars())
+        return list((await self._connection.execute(LOCK_SOME, {"ids": some})).scalars())
 
     async def set_attributes(self, document_id: UUID, attributes_json: str) -> None:
         """Replace a document's attributes."""
@@ -179,7 +189,11 @@ class Documents:
         return list(result.scalars())
 
     async def hide(self, document_ids: Sequence[UUID]) -> None:
-        """Make locked documents invisible to everyone; their names are free at once."""
+        """Make locked documents invisible to everyone; their names are free at once.
+
+        None of their chunks is embedded any more, and what is claimed is not counted.
+        """
+        await self._connection.execute(EMPTY_QUEUE, {"ids": list(document_ids)})
         await self._connection.execute(HIDE, {"ids": list(document_ids)})
 
     async def bury(self, document_ids: Sequence[UUID], *, grace_s: float) -> None:

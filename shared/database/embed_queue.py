@@ -17,23 +17,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.database.events import Events
 from shared.database.jobs import CHANGED, END, TOUCH
 
-# Chunks of paused batches are held back. Not correlated: it is looked up once a statement, and
-# costs nothing while no batch is paused.
-HELD = """
-SELECT j.id FROM batches b JOIN jobs j ON j.batch_id = b.id AND j.state = 'embedding'
-WHERE b.paused
+# Chunks of paused batches are held back. Those that wait when it is paused are marked so and in no
+# index that is read here; what comes later is looked up row by row, which is little.
+PAUSED = """
+SELECT b.paused FROM jobs j JOIN batches b ON b.id = j.batch_id
+WHERE j.id = job_id AND j.state = 'embedding'
 """
 FREE = f"""
-not_before <= now() AND (lease_until IS NULL OR lease_until < now()) AND job_id NOT IN ({HELD})
+NOT held AND not_before <= now() AND (lease_until IS NULL OR lease_until < now())
+AND ({PAUSED}) IS NOT TRUE
 """
 
 # The spaces that have anything queued, found by skipping along the index: their number counts,
 # not that of the chunks; then those of them that nobody parked.
 OPEN_SPACES = """
 WITH RECURSIVE queued AS (
-    (SELECT space FROM embed_queue ORDER BY space LIMIT 1)
+    (SELECT space FROM embed_queue WHERE NOT held ORDER BY space LIMIT 1)
     UNION ALL
-    SELECT (SELECT q.space FROM embed_queue q WHERE q.space > s.space ORDER BY q.space LIMIT 1)
+    SELECT (SELECT q.space FROM embed_queue q WHERE NOT q.held AND q.space > s.space
+            ORDER BY q.space LIMIT 1)
     FROM queued s WHERE s.space IS NOT NULL
 ), open_spaces AS (
     SELECT s.space, p.space IS NOT NULL AS failing, p.until IS NOT NULL AS parked
@@ -117,6 +119,18 @@ FROM unnest(
 ) AS n(job_id, chunks, tokens, calls, cached)
 WHERE j.id = n.job_id AND j.state = 'embedding' {CHANGED}, chunks_left
 """)  # noqa: S608
+# A chunk that is embedded again has a job that ended: what it takes is added to that job's usage.
+ADD_USAGE = text("""
+UPDATE jobs j
+SET usage = jsonb_build_object(
+        'tokens', coalesce((usage->>'tokens')::int, 0) + n.tokens,
+        'provider_calls', coalesce((usage->>'provider_calls')::int, 0) + n.calls,
+        'cached', coalesce((usage->>'cached')::int, 0) + n.cached)
+FROM unnest(
+    CAST(:jobs AS uuid[]), CAST(:tokens AS int[]), CAST(:calls AS int[]), CAST(:cached AS int[])
+) AS n(job_id, tokens, calls, cached)
+WHERE j.id = n.job_id AND j.finished_at IS NOT NULL
+""")
 FLIP = text("""
 UPDATE documents d SET live_version = n.version, updated_at = now()
 FROM (SELECT document_id, max(version) AS version FROM jobs WHERE id = ANY(:ids)
@@ -288,14 +302,18 @@ class EmbedQueue:
         if not taken:
             return
         costs = [paid.get(job_id, Paid()) for job_id in taken]
+        usage = {
+            "jobs": list(taken),
+            "tokens": [cost.tokens for cost in costs],
+            "calls": [cost.calls for cost in costs],
+            "cached": [cost.cached for cost in costs],
+        }
+        await self._connection.execute(ADD_USAGE, usage)
         counted = await self._connection.execute(
             COUNT_DOWN,
-            {
-                "jobs": list(taken),
+            usage
+            | {
                 "chunks": list(taken.values()),
-                "tokens": [cost.tokens for cost in costs],
-                "calls": [cost.calls for cost in costs],
-                "cached": [cost.cached for cost in costs],
                 "embed_ms": took.embed_ms,
                 "index_ms": took.index_ms,
             },

@@ -78,11 +78,12 @@ WHERE version_id = :version_id ORDER BY number
 # waiting files costs the same as one with five.
 TAKE_WAITING = text("""
 WITH RECURSIVE waiting(tenant_id) AS (
-    (SELECT tenant_id FROM parts WHERE state = 'queued' AND published_at IS NULL
+    (SELECT tenant_id FROM parts WHERE state = 'queued' AND published_at IS NULL AND NOT held
      ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT p.tenant_id FROM parts p
-            WHERE p.state = 'queued' AND p.published_at IS NULL AND p.tenant_id > w.tenant_id
+            WHERE p.state = 'queued' AND p.published_at IS NULL AND NOT p.held
+              AND p.tenant_id > w.tenant_id
             ORDER BY p.tenant_id LIMIT 1)
     FROM waiting w WHERE w.tenant_id IS NOT NULL
 ), offered AS (
@@ -93,7 +94,8 @@ WITH RECURSIVE waiting(tenant_id) AS (
         SELECT p.version_id, p.number, p.bulk, p.created_at, p.alone
         FROM parts p JOIN jobs j ON j.id = p.job_id JOIN batches b ON b.id = j.batch_id
         WHERE p.tenant_id = w.tenant_id AND p.state = 'queued' AND p.published_at IS NULL
-          AND p.not_before <= now() AND j.state IN ('queued', 'parsing') AND NOT b.paused
+          AND NOT p.held AND p.not_before <= now()
+          AND j.state IN ('queued', 'parsing') AND NOT b.paused
         ORDER BY p.bulk, p.created_at, p.version_id, p.number LIMIT :room
     ) o
 ), weighed AS (
@@ -103,6 +105,7 @@ WITH RECURSIVE waiting(tenant_id) AS (
                                   number ROWS UNBOUNDED PRECEDING)
 ), chosen AS (
     SELECT version_id, number, place FROM weighed WHERE upto <= :room OR place = 1
+    ORDER BY place LIMIT :room
 ), taken AS (
     UPDATE parts p SET published_at = now()
     FROM chosen c, jobs j
@@ -141,7 +144,7 @@ REOPEN = text("""
 UPDATE parts
 SET state = CASE state WHEN 'done' THEN 'done' ELSE 'queued' END,
     crashes = 0, timeouts = 0, lost_leases = 0,
-    claim = NULL, lease_until = NULL, published_at = NULL, not_before = now()
+    claim = NULL, lease_until = NULL, published_at = NULL, not_before = now(), held = false
 WHERE version_id IN (SELECT version_id FROM jobs WHERE id = ANY(:ids))
 """)
 

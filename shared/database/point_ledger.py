@@ -8,10 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.chunks import WRITTEN
+from shared.database.columns import AGAIN
 
 # What queries may see, and what is on its way there.
 VERSIONS = """
 SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
+JOIN collections k ON k.id = d.collection_id AND k.deleted_at IS NULL
 WHERE d.deleted_at IS NULL AND (v.number = d.live_version OR EXISTS (
     SELECT FROM jobs j WHERE j.version_id = v.id AND j.state = 'embedding'))
 """
@@ -26,25 +28,31 @@ CHUNKS = text(f"""
 SELECT c.id FROM chunks c WHERE c.version_id = :version_id AND c.index_id = :index_id AND {WRITTEN}
 ORDER BY c.ordinal
 """)  # noqa: S608
+# Not of a version that was replaced meanwhile: its points are on their way out.
 LOCK_DOCUMENT = text("""
-SELECT d.id FROM documents d JOIN versions v ON v.document_id = d.id
-WHERE v.id = :version_id AND d.deleted_at IS NULL FOR UPDATE OF d
+SELECT d.id FROM documents d
+JOIN versions v ON v.document_id = d.id
+JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
+WHERE v.id = :version_id AND d.deleted_at IS NULL
+  AND v.number >= coalesce(d.live_version, 0) FOR UPDATE OF d
 """)
-# The version's own job, not one that found nothing to do. One that is still embedding counts.
-QUEUE = text("""
+# The version's own job, not one that found nothing to do. One that is still embedding counts, and
+# waits for these chunks; of one that ended long ago they come after all new work.
+QUEUE = text(f"""
 WITH job AS (
-    SELECT id FROM jobs WHERE version_id = :version_id
+    SELECT id, state FROM jobs WHERE version_id = :version_id
     ORDER BY state <> 'embedding', duplicate_of IS NOT NULL, created_at LIMIT 1 FOR UPDATE
 ), queued AS (
-    INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens)
-    SELECT c.id, c.tenant_id, job.id, c.index_id, i.space, c.tokens
+    INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens, seq)
+    SELECT c.id, c.tenant_id, job.id, c.index_id, i.space, c.tokens,
+           nextval('embed_queue_seq') + CASE job.state WHEN 'embedding' THEN 0 ELSE {AGAIN} END
     FROM job, chunks c JOIN indexes i ON i.id = c.index_id
     WHERE c.id = ANY(:chunks) ON CONFLICT DO NOTHING RETURNING chunk_id
 ), counted AS (
     UPDATE jobs SET chunks_left = chunks_left + (SELECT count(*) FROM queued)
     WHERE id = (SELECT id FROM job) AND state = 'embedding'
 ) SELECT count(*) FROM queued
-""")
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ SELECT j.id, j.state, j.version_id, j.tenant_id, v.options,
        j.version = d.newest_version AS newest
 FROM jobs j
 JOIN documents d ON d.id = j.document_id AND d.deleted_at IS NULL
+JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
 JOIN versions v ON v.id = j.version_id
 WHERE j.id = ANY(:ids) ORDER BY j.id FOR UPDATE OF j
 """)

@@ -3,6 +3,11 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# The sweeper's round, by name, for its lock and its mark.
+SWEEP = "sweep"
+# Sweeps that fail for this long make the process not ready.
+STALE_S = 60.0
+
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 NOTE = text("""

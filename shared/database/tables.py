@@ -6,12 +6,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -20,42 +18,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from shared.database.columns import AGAIN, EMPTY_LIST, EMPTY_OBJECT
+from shared.database.columns import count as _count
+from shared.database.columns import identifier as _id
+from shared.database.columns import metadata as _metadata
+from shared.database.columns import moment as _moment
+from shared.database.columns import refers as _refers
+from shared.database.columns import tenant as _tenant
 
-NOW = text("now()")
-EMPTY_OBJECT = text("'{}'::jsonb")
-EMPTY_LIST = text("'[]'::jsonb")
-ZERO = text("0")
-
-
-def _id() -> Column[object]:
-    return Column("id", Uuid, primary_key=True)
-
-
-def _tenant() -> Column[object]:
-    return Column("tenant_id", Text, nullable=False)
-
-
-def _refers(name: str, target: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, Uuid, ForeignKey(target, ondelete="CASCADE"), nullable=nullable)
-
-
-def _moment(name: str, *, now: bool = False) -> Column[object]:
-    default = NOW if now else None
-    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
-
-
-def _count(name: str) -> Column[object]:
-    return Column(name, Integer, nullable=False, server_default=ZERO)
-
+metadata = _metadata
 
 tenants = Table(
     "tenants",
@@ -253,6 +224,8 @@ parts = Table(
     Column("bulk", Boolean, nullable=False, server_default=text("false")),
     # False for a small file that never failed: several such go in one message.
     Column("alone", Boolean, nullable=False, server_default=text("true")),
+    # True only while its batch is paused, so that nobody has to pass it over.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
     _count("crashes"),
     _count("timeouts"),
     _count("lost_leases"),
@@ -272,7 +245,7 @@ parts = Table(
         "created_at",
         "version_id",
         "number",
-        postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+        postgresql_where=text("state = 'queued' AND published_at IS NULL AND NOT held"),
     ),
     Index(
         "ix_parts_out",
@@ -319,8 +292,38 @@ embed_queue = Table(
     Column("claim", Uuid),
     _moment("lease_until"),
     _moment("not_before", now=True),
-    Index("ix_embed_queue_space", "space", "seq"),
+    # As that of a part.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_embed_queue_space", "space", "seq", postgresql_where=text("NOT held")),
     Index("ix_embed_queue_job_id", "job_id"),
+    # Of what is embedded again alone: how much of an index is left.
+    Index("ix_embed_queue_again", "index_id", postgresql_where=text(f"seq >= {AGAIN}")),
+)
+
+# Collections whose points are made anew from the chunks' texts; see `services.ingest_worker`.
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    _id(),
+    _tenant(),
+    _refers("collection_id", "collections.id"),
+    # Whether the index was dropped first; else its points are overwritten one by one.
+    Column("from_empty", Boolean, nullable=False, server_default=text("false")),
+    # preparing, queueing, embedding, checking, mending; done.
+    Column("stage", Text, nullable=False),
+    # The last document whose chunks were queued: documents are taken in the order of ids.
+    Column("reached", Uuid),
+    _count("documents"),
+    _count("chunks"),
+    _moment("created_at", now=True),
+    _moment("finished_at"),
+    Index(
+        "uq_rebuilds_open",
+        "collection_id",
+        unique=True,
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+    Index("ix_rebuilds_listing", "tenant_id", "id"),
 )
 
 parked_spaces = Table(

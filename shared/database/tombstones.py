@@ -16,12 +16,27 @@ FROM tombstones ORDER BY until LIMIT :limit
 """)
 TAKE_OVER = text("""
 DELETE FROM tombstones WHERE id = ANY(:ids) AND until < now()
-RETURNING index_id, version_id, document_id
+RETURNING document_id
+""")
+# What of them is still queued would be written after their tombstones are gone.
+STOP_WORK = text("""
+WITH gone AS (
+    DELETE FROM embed_queue q USING jobs j
+    WHERE j.version_id = ANY(:versions) AND q.job_id = j.id AND q.index_id = :index_id
+    RETURNING j.version_id
+)
+UPDATE tombstones SET until = greatest(until, now() + make_interval(secs => :grace_s))
+WHERE index_id = :index_id AND version_id IN (SELECT version_id FROM gone)
 """)
 DELETE_CHUNKS = text("""
-DELETE FROM chunks c
-USING unnest(CAST(:indexes AS uuid[]), CAST(:versions AS uuid[])) AS t(index_id, version_id)
-WHERE c.version_id = t.version_id AND c.index_id = t.index_id
+DELETE FROM chunks WHERE id IN (
+    SELECT c.id FROM tombstones t
+    JOIN chunks c ON c.version_id = t.version_id AND c.index_id = t.index_id
+    WHERE t.id = ANY(:ids) AND t.until < now() LIMIT :limit)
+""")
+DELETE_CHUNKS_OF_DOCUMENTS = text("""
+DELETE FROM chunks WHERE id IN (
+    SELECT id FROM chunks WHERE document_id = ANY(:ids) LIMIT :limit)
 """)
 # Their bytes and rows go when nothing of them is left in any index.
 GONE = text("""
@@ -39,15 +54,17 @@ WHERE b.id = n.batch_id
 """)
 DELETE_DOCUMENTS = text("DELETE FROM documents WHERE id = ANY(:ids)")
 DELETED_COLLECTIONS = text("""
-SELECT c.id, array_agg(i.id) AS indexes,
+SELECT c.id, c.tenant_id, array_agg(i.id) AS indexes,
        c.deleted_at < now() - make_interval(secs => :grace_s) AS over
 FROM collections c JOIN indexes i ON i.collection_id = c.id
 WHERE c.deleted_at IS NOT NULL
 GROUP BY c.id ORDER BY c.deleted_at LIMIT :limit
 """)
 SOME_DOCUMENTS = text("""
-SELECT id FROM documents WHERE collection_id = :collection_id ORDER BY id LIMIT :limit FOR UPDATE
+SELECT id FROM documents WHERE tenant_id = :tenant_id AND collection_id = :collection_id
+ORDER BY id LIMIT :limit
 """)
+LOCK_DOCUMENTS = text("SELECT id FROM documents WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 DELETE_COLLECTION = text("DELETE FROM collections WHERE id = :collection_id")
 
 
@@ -67,6 +84,7 @@ class DeletedCollection:
     """A collection to remove, with its indexes; `over` once nobody can write points to them."""
 
     id: UUID
+    tenant_id: str
     indexes: Sequence[UUID]
     over: bool
 
@@ -83,20 +101,30 @@ class Tombstones:
         result = await self._connection.execute(DUE, {"limit": limit})
         return [Tombstone(**row) for row in result.mappings()]
 
+    async def stop_work(
+        self, index_id: UUID, version_ids: Sequence[UUID], *, grace_s: float
+    ) -> None:
+        """Take what is queued of these versions off the queue; who claimed some has `grace_s`."""
+        parameters = {"index_id": index_id, "versions": list(version_ids), "grace_s": grace_s}
+        await self._connection.execute(STOP_WORK, parameters)
+
+    async def delete_chunks(self, tombstone_ids: Sequence[UUID], *, limit: int) -> int:
+        """Delete up to `limit` chunk rows of what is over; return how many those were."""
+        parameters = {"ids": list(tombstone_ids), "limit": limit}
+        return (await self._connection.execute(DELETE_CHUNKS, parameters)).rowcount
+
+    async def delete_chunks_of(self, document_ids: Sequence[UUID], *, limit: int) -> int:
+        """Delete up to `limit` chunk rows of deleted documents; return how many those were."""
+        parameters = {"ids": list(document_ids), "limit": limit}
+        return (await self._connection.execute(DELETE_CHUNKS_OF_DOCUMENTS, parameters)).rowcount
+
     async def lift(self, tombstone_ids: Sequence[UUID]) -> list[UUID]:
-        """Remove tombstones that are over, with the chunk rows they stand for.
+        """Remove tombstones that are over, their chunk rows having gone before.
 
         Returns:
             Deleted documents that have none left, locked.
         """
         lifted = (await self._connection.execute(TAKE_OVER, {"ids": list(tombstone_ids)})).all()
-        await self._connection.execute(
-            DELETE_CHUNKS,
-            {
-                "indexes": [row.index_id for row in lifted],
-                "versions": [row.version_id for row in lifted],
-            },
-        )
         documents = {"ids": list({row.document_id for row in lifted})}
         return list((await self._connection.execute(GONE, documents)).scalars())
 
@@ -107,11 +135,15 @@ class Tombstones:
         )
         return [DeletedCollection(**row) for row in result.mappings()]
 
-    async def some_documents(self, collection_id: UUID, *, limit: int) -> list[UUID]:
-        """Lock and return up to `limit` documents of a collection."""
-        result = await self._connection.execute(
-            SOME_DOCUMENTS, {"collection_id": collection_id, "limit": limit}
-        )
+    async def some_documents(self, collection: DeletedCollection, *, limit: int) -> list[UUID]:
+        """Return up to `limit` documents of a collection."""
+        parameters = {"tenant_id": collection.tenant_id, "collection_id": collection.id}
+        result = await self._connection.execute(SOME_DOCUMENTS, parameters | {"limit": limit})
+        return list(result.scalars())
+
+    async def lock_documents(self, document_ids: Sequence[UUID]) -> list[UUID]:
+        """Lock those of these documents that are there still, and return them."""
+        result = await self._connection.execute(LOCK_DOCUMENTS, {"ids": list(document_ids)})
         return list(result.scalars())
 
     async def delete_documents(self, document_ids: Sequence[UUID]) -> list[UUID]:

@@ -16,6 +16,7 @@ SELECT v.number AS version, coalesce(v.number = d.live_version, false) AS live,
        b.size, encode(b.sha256, 'hex') AS sha256, v.created_at
 FROM versions v
 JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
+JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
 JOIN blobs b ON b.id = v.blob_id
 LEFT JOIN LATERAL (
     SELECT id, state FROM jobs WHERE version_id = v.id AND duplicate_of IS NULL

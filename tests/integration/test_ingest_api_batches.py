@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from services.ingest_worker import retrying
 from services.ingest_worker.sweeper import Sweeper
+from shared.database import pauses
 from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
@@ -158,6 +159,53 @@ class TestPause:
         assert first["revision"] == again["revision"]
         assert first["counts"]["queued"] == first["total"] == 1
         assert (await call(api, f"{path}/resume"))["revision"] == first["revision"] + 1
+
+    async def test_its_waiting_work_is_out_of_sight_for_as_long_as_it_lasts(
+        self, api: IngestApi, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pauses, "JOBS_A_SLICE", 2)
+        files = [(f"{number}.md", PROSE) for number in range(5)]
+        held = await upload(api.client, *files)
+        path = f"/v1/batches/{held['batch_id']}"
+
+        async def marked() -> int:
+            async with database.worker() as connection:
+                counted = await connection.execute(text("SELECT count(*) FROM parts WHERE held"))
+                return int(counted.scalar_one())
+
+        await call(api, f"{path}/pause")
+        assert await marked() == 5
+        for job_id in ids(held):
+            await fail(database, job_id, FileCorrupt())
+        await call(api, f"{path}/resume")
+        # What was stopped meanwhile kept its mark, until it is retried.
+        await call(api, f"{path}/retry")
+        async with database.worker() as connection:
+            assert len(await Parts(connection).take_waiting(room=99)) == 5
+        await change(database, "UPDATE parts SET published_at = NULL, held = false")
+        await call(api, f"{path}/pause")
+        await call(api, f"{path}/resume")
+        assert await marked() == 0
+
+    async def test_a_pause_and_a_resume_at_once_leave_nothing_marked_that_goes_on(
+        self, api: IngestApi, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pauses, "JOBS_A_SLICE", 1)
+        held = await upload(api.client, *((f"{number}.md", PROSE) for number in range(6)))
+        path = f"/v1/batches/{held['batch_id']}"
+        for _ in range(5):
+            await asyncio.gather(
+                call(api, f"{path}/pause"), call(api, f"{path}/resume"), call(api, f"{path}/pause")
+            )
+            await call(api, f"{path}/resume")
+            async with database.worker() as connection:
+                wrong = await connection.execute(
+                    text(
+                        "SELECT count(*) FROM parts p JOIN jobs j ON j.id = p.job_id"
+                        " JOIN batches b ON b.id = j.batch_id WHERE p.held AND NOT b.paused"
+                    )
+                )
+                assert wrong.scalar_one() == 0
 
     async def test_a_paused_batch_can_be_cancelled(self, api: IngestApi) -> None:
         held = await upload(api.client, ("a.md", PROSE))

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from services.ingest_worker.sweeper import SWEEP, Sweeper
+from services.ingest_worker.sweeper import Sweeper
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import Parts
-from shared.database.sweeps import Sweeps
+from shared.database.sweeps import SWEEP, Sweeps
 from shared.identity import new_id
 from shared.settings import IngestSettings
 from tests.support.seeds import Seeded, job_row, seed_collection, seed_upload

@@ -74,6 +74,7 @@ class Wire:
     down: frozenset[str] = frozenset()
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
+    cost: dict[str, Any] = field(default_factory=lambda: dict(COST))
     deleted: list[str] = field(default_factory=list)
     paused: set[str] = field(default_factory=set)
     retry_pages: int = 1
@@ -140,6 +141,17 @@ SUMS: dict[str, Any] = {
     "jobs": {"succeeded": 2, "failed": 1},
     "embedding": {"tokens": 900, "provider_calls": 4, "cached": 7},
 }
+COST: dict[str, Any] = {
+    "collection": "papers",
+    "space": "openai/text-embedding-3-small",
+    "documents": 20,
+    "chunks": 400,
+    "unknown": 300,
+    "tokens": 90_000_000,
+    "calls": 5,
+    "usd": 1.8,
+    "seconds": 200.0,
+}
 DOCUMENT: dict[str, Any] = {"id": ID, "name": "manual.pdf", "collection": "default"}
 CHUNK: dict[str, Any] = {
     "id": ID,
@@ -151,6 +163,21 @@ CHUNK: dict[str, Any] = {
     "page_start": 1,
     "page_end": 1,
 }
+
+
+def rebuilding(looks: int) -> dict[str, Any]:
+    """A rebuild that is done at the third look."""
+    done = looks >= 3
+    return {
+        "id": ID,
+        "collection": "papers",
+        "stage": "done" if done else "embedding",
+        "documents": 20,
+        "chunks": 400,
+        "left": 0 if done else 400 - 100 * looks,
+        "created_at": "2026-01-01T00:00:00Z",
+        "finished_at": "2026-01-01T00:01:00Z" if done else None,
+    }
 
 
 def build(wire: Wire) -> FastAPI:
@@ -340,6 +367,18 @@ def _operating(app: FastAPI, wire: Wire) -> None:
     async def usage(request: Request) -> dict[str, Any]:
         wire.requests.append(("GET", "/v1/usage", dict(request.query_params)))
         return {"total": SUMS, "collections": [{"name": "default", **SUMS}]}
+
+    @app.post("/v1/admin/rebuild", status_code=202)
+    async def rebuild(body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("POST", "/v1/admin/rebuild", body))
+        wire.looks["rebuild"] = 0
+        begun = [] if body["dry_run"] else [rebuilding(1)]
+        return {"costs": [wire.cost], "rebuilds": begun}
+
+    @app.get("/v1/admin/rebuild")
+    async def rebuilds() -> dict[str, Any]:
+        wire.looks["rebuild"] += 1
+        return {"items": [rebuilding(2 if wire.endless else wire.looks["rebuild"])]}
 
     @app.post("/v1/admin/doctor")
     async def doctor(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """`/v1/admin`: what only an admin may ask for."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
 
+from fastapi import APIRouter, Response
+
+from services.ingest_worker.context import IngestContext
 from services.ingest_worker.doctor import Diagnosis, Patient, examine
 from services.ingest_worker.doctor_schemas import (
     DifferenceResponse,
@@ -11,7 +14,17 @@ from services.ingest_worker.doctor_schemas import (
     StuckResponse,
     WaitingJobResponse,
 )
+from services.ingest_worker.rebuild import Rebuild
+from services.ingest_worker.rebuild_schemas import (
+    CostResponse,
+    RebuildAnswer,
+    RebuildRequest,
+    RebuildResponse,
+    RebuildsResponse,
+)
 from services.ingest_worker.routers.dependencies import Admin, Context
+from shared.auth.principal import Principal
+from shared.database.rebuilds import RebuildRow
 from shared.web.problems import documented
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], responses=documented(401, 403, 503))
@@ -38,6 +51,55 @@ async def run_doctor(
     if asked.fix:
         context.wake()
     return _shown(diagnosis)
+
+
+@router.post(
+    "/rebuild",
+    summary="Make the points of collections anew",
+    status_code=202,
+    responses=documented(404, 409, 422)
+    | {200: {"model": RebuildAnswer, "description": "A dry run: the cost alone."}},
+)
+async def begin_rebuild(
+    context: Context, caller: Admin, response: Response, wish: RebuildRequest | None = None
+) -> RebuildAnswer:
+    """Embed the live chunks of a collection, or of all, once more; parse nothing.
+
+    Vectors that the store still has are taken from there, and what is there answers queries until
+    it is overwritten. New uploads go first. With `dry_run` only the cost is told.
+    """
+    asked = wish or RebuildRequest()
+    rebuild = _rebuild(context, caller)
+    costs = await rebuild.cost(asked.collection, from_empty=asked.from_empty)
+    begun: Sequence[RebuildRow] = ()
+    if asked.dry_run:
+        response.status_code = 200
+    else:
+        begun = await rebuild.begin(asked.collection, from_empty=asked.from_empty)
+        context.wake()
+    return RebuildAnswer(
+        costs=[CostResponse.model_validate(cost, from_attributes=True) for cost in costs],
+        rebuilds=_rows(begun),
+    )
+
+
+@router.get("/rebuild", summary="Follow rebuilds")
+async def list_rebuilds(context: Context, caller: Admin) -> RebuildsResponse:
+    """List the newest rebuild of each collection, with how many chunks are left."""
+    return RebuildsResponse(items=_rows(await _rebuild(context, caller).listed()))
+
+
+def _rebuild(context: IngestContext, caller: Principal) -> Rebuild:
+    return Rebuild(
+        database=context.database,
+        vectors=context.outside.vectors,
+        tenant_id=caller.tenant_id,
+        embedding=context.settings.embedding,
+    )
+
+
+def _rows(rows: Sequence[RebuildRow]) -> list[RebuildResponse]:
+    return [RebuildResponse.model_validate(row, from_attributes=True) for row in rows]
 
 
 def _shown(diagnosis: Diagnosis) -> DoctorResponse:

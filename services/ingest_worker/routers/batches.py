@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.following.waiting import Patience
+from services.ingest_worker.pausing import Pausing
 from services.ingest_worker.routers.dependencies import Context, Loader, Since, Wait
 from services.ingest_worker.schemas import BatchResponse, BatchRetryRequest, Page
 from services.ingest_worker.shown import batch_response
 from shared.database.batches import Batches
 from shared.database.jobs import Jobs
-from shared.database.pauses import Pauses
 from shared.errors import NotFound
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
@@ -86,25 +86,23 @@ async def retry_batch(
 @router.post("/{batch_id}/pause", summary="Pause a batch", responses=documented(404, 422))
 async def pause_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
     """Begin no more work of a batch; what is under way ends. May be repeated."""
-    return await _set_paused(context, caller, batch_id, paused=True)
+    await _shown_now(context, caller, batch_id)
+    await _pausing(context, caller).pause(batch_id)
+    return await _shown_now(context, caller, batch_id)
 
 
 @router.post("/{batch_id}/resume", summary="Resume a batch", responses=documented(404, 422))
 async def resume_batch(batch_id: UUID, context: Context, caller: Loader) -> BatchResponse:
     """Let a paused batch go on; its jobs have their whole time again. May be repeated."""
-    shown = await _set_paused(context, caller, batch_id, paused=False)
+    await _shown_now(context, caller, batch_id)
+    await _pausing(context, caller).resume(batch_id)
     context.wake()
-    return shown
+    return await _shown_now(context, caller, batch_id)
 
 
-async def _set_paused(
-    context: Context, caller: Loader, batch_id: UUID, *, paused: bool
-) -> BatchResponse:
-    async with context.database.tenant(caller.tenant_id) as connection:
-        await _by_id(connection, batch_id)
-        pauses = Pauses(connection, deadline_s=context.settings.ingest.job_deadline_s)
-        await pauses.set(batch_id, paused=paused)
-        return await _by_id(connection, batch_id)
+def _pausing(context: Context, caller: Loader) -> Pausing:
+    deadline_s = context.settings.ingest.job_deadline_s
+    return Pausing(context.database, caller.tenant_id, deadline_s=deadline_s)
 
 
 async def _shown_now(context: Context, caller: Loader, batch_id: UUID) -> BatchResponse:

@@ -324,7 +324,7 @@ class TestDocuments:
         types(monkeypatch, "n\n")
         told = served("documents", "delete", ID)
         assert told.code == 130
-        assert "Nothing was deleted." in told.err
+        assert "Nothing was done." in told.err
         assert wire.deleted == []
         types(monkeypatch, "y\n")
         assert served("documents", "delete", ID).out.strip() == "1 deleted."
