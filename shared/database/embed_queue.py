@@ -19,9 +19,10 @@ from shared.database.jobs import CHANGED, END, TOUCH
 
 # Chunks of paused batches are held back. Those that wait when it is paused are marked so and in no
 # index that is read here; what comes later is looked up row by row, which is little.
+# The state is no condition: by stale statistics all open jobs would be looked through for each.
 PAUSED = """
-SELECT b.paused FROM jobs j JOIN batches b ON b.id = j.batch_id
-WHERE j.id = job_id AND j.state = 'embedding'
+SELECT b.paused AND j.state = 'embedding' FROM jobs j JOIN batches b ON b.id = j.batch_id
+WHERE j.id = job_id
 """
 FREE = f"""
 NOT held AND not_before <= now() AND (lease_until IS NULL OR lease_until < now())
