@@ -13,6 +13,7 @@ from celery import Celery, signals
 
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.lifeline import die_with_parent, touch
+from services.ingest_worker.messages import PARSE_QUEUE
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher
 from shared.settings import read_settings
@@ -53,6 +54,8 @@ def start_process(**_: Any) -> None:
     set_up_logs(settings.log, service="ingest_worker")
     die_with_parent()
     app.process = WorkerProcess(settings, CeleryPublisher(app))
+    if PARSE_QUEUE in app.amqp.queues.consume_from:
+        app.process.warm_up()
     # Celery resets this signal in its children; work given back at once need not expire.
     signal.signal(signal.SIGTERM, app.process.stop)
 

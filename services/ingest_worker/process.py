@@ -54,6 +54,10 @@ class WorkerContext:
         )
         self._embedding = self._build_embedding()
 
+    async def warm_up(self) -> None:
+        """Start the parser process, so that the first file need not wait for it."""
+        await self._parser.start()
+
     async def parse_parts(self, keys: Sequence[PartKey]) -> str:
         """Parse parts, and chunk the documents whose last part was among them."""
         done, job_ids = await self._parse.run(keys)
@@ -136,6 +140,10 @@ class WorkerProcess:
             return self._runner.run(self._tracked(work))
         except asyncio.CancelledError:
             raise SystemExit from None
+
+    def warm_up(self) -> None:
+        """Start what takes long to start."""
+        self._runner.run(self._context.warm_up())
 
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """Give back the work under way and end: the handler of SIGTERM."""
