@@ -64,8 +64,10 @@ class CeleryPublisher:
         while (messages := self._waiting.get()) is not None:
             try:
                 self._send(messages)
-            except BROKER_ERRORS as error:
-                log.warning("publish_failed", messages=len(messages), error=str(error))
+            # Redis' client has errors of its own, and kombu trips over connections it closed
+            # itself: whatever it is, the thread must live to send what comes next.
+            except Exception as error:  # noqa: BLE001
+                log.warning("publish_failed", messages=len(messages), error=repr(error))
 
     def _send(self, messages: Sequence[Message]) -> None:
         with self._app.producer_or_acquire() as producer:
