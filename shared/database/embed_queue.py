@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.events import Events
-from shared.database.jobs import CHANGED, END, TOUCH
+from shared.database.jobs import CHANGED, END, TOUCH, Jobs
 
 # Chunks of paused batches are held back. Those that wait when it is paused are marked so and in no
 # index that is read here; what comes later is looked up row by row, which is little.
@@ -98,7 +98,6 @@ SELECT count(*) FROM open_spaces s CROSS JOIN LATERAL (
 LOCK_DOCUMENTS = text("""
 SELECT id FROM documents WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
 """)
-LOCK_JOBS = text("SELECT id FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 TAKE_OFF = text("""
 WITH gone AS (
     DELETE FROM embed_queue WHERE claim = :claim AND chunk_id = ANY(:chunks) RETURNING job_id
@@ -339,7 +338,7 @@ class EmbedQueue:
 
     async def _lock(self, documents: set[UUID], jobs: set[UUID]) -> None:
         await self._connection.execute(LOCK_DOCUMENTS, {"ids": list(documents)})
-        await self._connection.execute(LOCK_JOBS, {"ids": list(jobs)})
+        await Jobs(self._connection).lock(jobs)
 
     async def _finish(self, job_ids: Sequence[UUID], *, grace_s: float) -> None:
         if not job_ids:

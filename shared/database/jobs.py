@@ -34,7 +34,7 @@ SET state = 'parsing', {TOUCH}, waiting_for = NULL, stage_at = now(),
         round(1000 * extract(epoch FROM now() - created_at))))
 WHERE id = ANY(:ids) AND state = 'queued' {CHANGED}
 """)  # noqa: S608 - constants of this module only
-LOCK = text("SELECT id FROM jobs WHERE id = :id FOR UPDATE")
+LOCK = text("SELECT id FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 PLAN = text(f"""
 UPDATE jobs SET parts_total = :parts, parts_left = :parts, pages_total = :pages, {TOUCH}
 WHERE id = :id AND state = 'parsing' {CHANGED}
@@ -170,9 +170,9 @@ class Jobs:
             {"id": version_id, "pages": pages, "media_type": media_type, "parser": parser},
         )
 
-    async def lock(self, job_id: UUID) -> None:
-        """Take the job's row lock, before any of its parts or queue rows."""
-        await self._connection.execute(LOCK, {"id": job_id})
+    async def lock(self, job_ids: Collection[UUID]) -> None:
+        """Take the jobs' row locks, before any of their parts or queue rows."""
+        await self._connection.execute(LOCK, {"ids": list(job_ids)})
 
     async def count_part(self, job_id: UUID, *, pages: int, ms: float) -> int | None:
         """Count one part down; return how many are left, None when the job is not parsing."""

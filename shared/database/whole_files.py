@@ -7,18 +7,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.chunks import Chunks, NewChunk
 from shared.database.events import Events
-from shared.database.jobs import CHANGED, TOUCH
+from shared.database.jobs import CHANGED, TOUCH, Jobs
 from shared.database.parts import ClaimedPart
 from shared.models import JobWarning
 
-LOCK_JOBS = text("SELECT id FROM jobs WHERE id = ANY(:jobs) ORDER BY id FOR UPDATE")
 FINISH = text("""
 UPDATE parts p
 SET state = 'done', claim = NULL, lease_until = NULL, page_start = 1, page_end = r.pages,
@@ -73,23 +71,19 @@ class WholeFiles:
         """Take the transaction."""
         self._connection = connection
 
-    async def finish(self, files: Sequence[WholeFile]) -> list[WholeFile]:
+    async def finish(self, files: Sequence[WholeFile]) -> None:
         """Store what was read, queue the chunks and hand the jobs over to embedding.
 
-        Returns:
-            The files whose claim still held; of the others nothing is written.
+        Of a file whose claim is lost nothing is written.
         """
-        jobs = [file.part.job_id for file in files]
-        await self._connection.execute(LOCK_JOBS, {"jobs": jobs})
-        finished = await self._connection.execute(FINISH, _columns(files))
+        await Jobs(self._connection).lock([file.part.job_id for file in files])
+        finished = await self._connection.execute(FINISH, _part_columns(files))
         held = set(finished.scalars())
-        kept = [file for file in files if file.part.job_id in held]
-        if kept:
+        if kept := [file for file in files if file.part.job_id in held]:
             await self._hand_over(kept)
-        return kept
 
     async def _hand_over(self, files: Sequence[WholeFile]) -> None:
-        columns, chunks = _columns(files), Chunks(self._connection)
+        columns, chunks = _job_columns(files), Chunks(self._connection)
         await self._connection.execute(DESCRIBE, columns)
         await chunks.clear(columns["versions"])
         await chunks.queue(chunk for file in files for chunk in file.chunks)
@@ -97,20 +91,31 @@ class WholeFiles:
         await Events(self._connection).add_job_events([dict(row) for row in moved.mappings()])
 
 
-def _columns(files: Sequence[WholeFile]) -> dict[str, list[Any]]:
-    jobs: list[UUID] = [file.part.job_id for file in files]
+def _part_columns(files: Sequence[WholeFile]) -> dict[str, list[Any]]:
     return {
-        "jobs": jobs,
         "versions": [file.part.key.version_id for file in files],
         "claims": [file.part.claim for file in files],
+        "pages": [file.pages for file in files],
+        "elements": [file.elements for file in files],
+        "warnings": [_warnings(file) for file in files],
+    }
+
+
+def _job_columns(files: Sequence[WholeFile]) -> dict[str, list[Any]]:
+    return {
+        "jobs": [file.part.job_id for file in files],
+        "versions": [file.part.key.version_id for file in files],
         "media_types": [file.media_type for file in files],
         "parsers": [file.parser for file in files],
         "pages": [file.pages for file in files],
-        "elements": [file.elements for file in files],
         "chunks": [len(file.chunks) for file in files],
-        "warnings": [json.dumps([one.model_dump() for one in file.warnings]) for file in files],
+        "warnings": [_warnings(file) for file in files],
         "timings": [_timings(file) for file in files],
     }
+
+
+def _warnings(file: WholeFile) -> str:
+    return json.dumps([warning.model_dump() for warning in file.warnings])
 
 
 def _timings(file: WholeFile) -> str:

@@ -103,14 +103,24 @@ def wait_for_end(stack: Stack, batches: list[str], within_s: float) -> float:
     return took_s
 
 
-def wait_until_parked(stack: Stack, batches: list[str], kind: str, code: str) -> None:
+def stays_parked(
+    stack: Stack, provider: Provider, batches: list[str], kind: str, *, seconds: float, most: int
+) -> None:
+    """See every job wait for `kind`, and the provider asked at most so often meanwhile."""
+    wait_until_parked(stack, batches, kind)
+    asked = len(provider.requests)
+    time.sleep(seconds)
+    assert len(provider.requests) - asked <= most
+
+
+def wait_until_parked(stack: Stack, batches: list[str], kind: str) -> None:
     """Wait until every job of the batches says whom it waits for, until when, and why."""
 
     def reasons() -> Counter[tuple[Any, ...]]:
         shown = [job["waiting_for"] or {} for job in jobs(stack, batches)]
         return Counter((one.get("kind"), one.get("code"), bool(one.get("until"))) for one in shown)
 
-    wait(lambda: reasons().keys() == {(kind, code, True)}, 30, reasons)
+    wait(lambda: reasons().keys() == {(kind, "embedding_unavailable", True)}, 30, reasons)
 
 
 def check_quota(limits: HardLimits) -> None:
@@ -136,10 +146,7 @@ def test_a_provider_that_is_down_parks_its_jobs_until_it_is_back(
 ) -> None:
     provider.down = True
     batches = load(client, tmp_path, 20)
-    wait_until_parked(stack, batches, "provider", "embedding_unavailable")
-    asked = len(provider.requests)
-    time.sleep(3)
-    assert len(provider.requests) - asked <= 4
+    stays_parked(stack, provider, batches, "provider", seconds=3, most=4)
     provider.down = False
     wait_for_end(stack, batches, 30)
 
@@ -149,10 +156,7 @@ def test_a_refused_key_parks_its_jobs_until_it_works_again(
 ) -> None:
     provider.key = "sk-another"
     batches = load(client, tmp_path, 20)
-    wait_until_parked(stack, batches, "operator", "embedding_unavailable")
-    asked = len(provider.requests)
-    time.sleep(3)
-    assert len(provider.requests) - asked <= 1
+    stays_parked(stack, provider, batches, "operator", seconds=3, most=1)
     provider.key = KEY
     wait_for_end(stack, batches, 60)
 
@@ -175,9 +179,6 @@ def test_two_minutes_without_a_provider_lose_nothing(
 ) -> None:
     provider.down = True
     batches = load(client, tmp_path, 300)
-    wait_until_parked(stack, batches, "provider", "embedding_unavailable")
-    asked = len(provider.requests)
-    time.sleep(120)
-    assert len(provider.requests) - asked <= 30
+    stays_parked(stack, provider, batches, "provider", seconds=120, most=30)
     provider.down = False
     wait_for_end(stack, batches, 120)

@@ -167,7 +167,7 @@ async def test_a_lost_lease_of_a_job_that_another_holds_waits_for_the_next_sweep
 ) -> None:
     await claim(database, upload.part, lease_s=0)
     async with database.worker() as cancelling, database.worker() as sweeping:
-        await Jobs(cancelling).lock(upload.job_id)
+        await Jobs(cancelling).lock([upload.job_id])
         assert await Parts(sweeping).expire() == []
         assert await Jobs(cancelling).cancel([upload.job_id], grace_s=0) == [upload.job_id]
     async with database.worker() as connection:

@@ -121,7 +121,7 @@ async def test_who_holds_an_overdue_job_holds_up_no_other(
 ) -> None:
     [held, *_] = await seven_overdue(database)
     async with database.worker() as elsewhere, asyncio.timeout(10):
-        await Jobs(elsewhere).lock(held.job_id)
+        await Jobs(elsewhere).lock([held.job_id])
         await sweeper.sweep()
         assert (await states(database)).count("failed") == 6
     await sweeper.sweep()

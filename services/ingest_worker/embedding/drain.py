@@ -5,11 +5,10 @@ back to the queue with a reason on its jobs; a provider that keeps failing parks
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from uuid import UUID
 
 import structlog
@@ -97,19 +96,18 @@ class Embedding:
         self._ready: set[UUID] = set()
         # One slot at a time looks for work: together they would wait for the same chunks.
         self._looking = asyncio.Lock()
-        self._clock = time.monotonic
         self._found_nothing_at = 0.0
         self._busy = 0
 
     async def drain(self, *, budget_s: float) -> Report:
         """Embed what is queued until nothing is left or the budget is used; several at once."""
-        end = asyncio.get_running_loop().time() + budget_s
+        end = monotonic() + budget_s
         slots = [self._drain(end) for _ in range(self._settings.slots)]
         return sum(await asyncio.gather(*slots), start=Report())
 
     async def _drain(self, end: float) -> Report:
         done = Report()
-        while asyncio.get_running_loop().time() < end:
+        while monotonic() < end:
             report = await self._embed_claim()
             if report is not None:
                 done += report
@@ -135,13 +133,13 @@ class Embedding:
 
         Whoever waited for another to look, which found nothing, need not look again.
         """
-        asked = self._clock()
+        asked = monotonic()
         async with self._looking:
             if self._found_nothing_at >= asked:
                 return None
             claimed = await self._claim_when_full()
             if claimed is None:
-                self._found_nothing_at = self._clock()
+                self._found_nothing_at = monotonic()
             return claimed
 
     async def _claim_when_full(self) -> Claimed | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.ingest_worker.embedding.budget import Budget, NoLimit
+from services.ingest_worker.embedding.budget import Budget
 from services.ingest_worker.embedding.paced import PacedEmbedder
 from services.ingest_worker.embedding.points import TextKey, text_key
 from shared.database.chunks import Chunks
@@ -38,7 +38,7 @@ class TextVectors:
         database: Database,
         vectors: VectorStore,
         embedder_of: Callable[[str], Embedder],
-        budget_of: Callable[[str], Budget] = lambda _: NoLimit(),
+        budget_of: Callable[[str], Budget],
     ) -> None:
         """Take the stores, and a way to a space's embedder and to its key's budget."""
         self._database = database

@@ -75,7 +75,7 @@ class ChunkStep:
         owner = Owner(job.tenant_id, job.id, job.document_id, job.version_id)
         made = await asyncio.to_thread(self._cutter.cut, owner, packed, indexes)
         async with self._database.worker() as connection:
-            await Jobs(connection).lock(job.id)
+            await Jobs(connection).lock([job.id])
             await Chunks(connection).clear([job.version_id])
             count = await Chunks(connection).queue(made)
             ms = 1000 * (perf_counter() - start)

@@ -8,7 +8,7 @@ slow, or fails, harms none of the others.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from uuid import UUID
@@ -38,6 +38,7 @@ GROUP_S = 2.0
 class _Group:
     """Parts under one claim: not begun, read and not yet stored, and what became of the rest."""
 
+    parts: Sequence[ClaimedPart]
     waiting: deque[ClaimedPart]
     whole: list[Read] = field(default_factory=list)
     last_parts: list[UUID] = field(default_factory=list)
@@ -68,20 +69,19 @@ class ParseStep:
         Returns:
             What was done, in words, and the jobs whose last part of several is now in.
         """
-        group = _Group(deque(await self._claim(keys)))
-        if not group.waiting:
+        parts = await self._claim(keys)
+        if not parts:
             return NOTHING, []
-        held = tuple(group.waiting)
+        group = _Group(parts, deque(parts))
         try:
-            await self._reader.fetch(held)
+            await self._reader.fetch(parts)
             await self._read_all(group)
             await self._finish_whole(group)
         except asyncio.CancelledError:
-            await self._give_back(held)
+            await self._give_back(parts)
             raise
         finally:
-            for part in held:
-                self._reader.forget(part)
+            self._reader.forget(parts)
         return "; ".join(group.told), group.last_parts
 
     async def _claim(self, keys: Sequence[PartKey]) -> list[ClaimedPart]:
@@ -106,8 +106,7 @@ class ParseStep:
         async def renew() -> bool:
             # A slow file keeps its slot, not those that came with it.
             await self._let_go(group)
-            async with self._database.worker() as connection:
-                return bool(await Parts(connection).renew([part], lease_s=self._settings.lease_s))
+            return part.key in await self._renew(group)
 
         reading = self._reader.read(part, self._settings)
         try:
@@ -119,6 +118,11 @@ class ParseStep:
             group.told.append(f"{part.filename}: {error.code}")
         else:
             await self._store(group, read)
+
+    async def _renew(self, group: _Group) -> set[PartKey]:
+        """Extend the leases of what is not stored or given back; return what is still held."""
+        async with self._database.worker() as connection:
+            return await Parts(connection).renew(group.parts, lease_s=self._settings.lease_s)
 
     @property
     def _renew_s(self) -> float:
@@ -135,12 +139,13 @@ class ParseStep:
     async def _let_go(self, group: _Group) -> None:
         """Store what is read, and give back what is not begun."""
         await self._finish_whole(group)
-        await self._give_back(group.waiting)
-        group.waiting.clear()
+        if group.waiting:
+            await self._give_back(group.waiting)
+            group.waiting.clear()
 
-    async def _give_back(self, parts: Iterable[ClaimedPart]) -> None:
+    async def _give_back(self, parts: Sequence[ClaimedPart]) -> None:
         async with self._database.worker() as connection:
-            await Parts(connection).give_back(list(parts))
+            await Parts(connection).give_back(parts)
 
     async def _finish(self, read: Read) -> int | None:
         """Store one part of several; return how many are left, None when the claim is lost."""
@@ -148,7 +153,7 @@ class ParseStep:
         warnings = json.dumps([warning.model_dump() for warning in read.packed.warnings])
         async with self._database.worker() as connection:
             jobs = Jobs(connection)
-            await jobs.lock(part.job_id)
+            await jobs.lock([part.job_id])
             if not await Parts(connection).finish(
                 part, elements=read.packed.elements, warnings=warnings
             ):
@@ -162,7 +167,7 @@ class ParseStep:
             return
         async with self._database.worker() as connection:
             indexes = await Chunks(connection).indexes({read.part.collection_id for read in reads})
-        cut = [(read, await self._cut_leased(reads, read, indexes)) for read in reads]
+        cut = [(read, await self._cut_leased(group, read, indexes)) for read in reads]
         async with self._database.worker() as connection:
             await WholeFiles(connection).finish([f for _, f in cut if isinstance(f, WholeFile)])
         group.whole = []
@@ -171,14 +176,12 @@ class ParseStep:
                 await self._failing.failed(read.part, error, Stage.CHUNK)
 
     async def _cut_leased(
-        self, reads: Sequence[Read], read: Read, indexes: Sequence[TargetIndex]
+        self, group: _Group, read: Read, indexes: Sequence[TargetIndex]
     ) -> WholeFile | CitewellError:
-        """Cut one of the files read whole, while all of them stay leased."""
+        """Cut one of the files read whole, while all of the group stay leased."""
 
         async def renew() -> bool:
-            async with self._database.worker() as connection:
-                parts = [one.part for one in reads]
-                await Parts(connection).renew(parts, lease_s=self._settings.lease_s)
+            await self._renew(group)
             return True
 
         try:

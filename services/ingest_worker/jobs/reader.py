@@ -62,17 +62,15 @@ class PartReader:
         """
         start = perf_counter()
         path = self._path(part)
-        try:
-            if not path.is_file():
-                await self._fetch(part)
-            packed, plan = await self._parse(part, _source(part, path), settings)
-        finally:
-            self.forget(part)
+        if not path.is_file():
+            await self._fetch(part)
+        packed, plan = await self._parse(part, _source(part, path), settings)
         return Read(part, packed, plan, 1000 * (perf_counter() - start))
 
-    def forget(self, part: ClaimedPart) -> None:
-        """Remove the part's file from the scratch folder."""
-        self._path(part).unlink(missing_ok=True)
+    def forget(self, parts: Sequence[ClaimedPart]) -> None:
+        """Remove the parts' files from the scratch folder; `read` leaves them there."""
+        for part in parts:
+            self._path(part).unlink(missing_ok=True)
 
     def _path(self, part: ClaimedPart) -> Path:
         # By claim and version: two documents may share a blob.
@@ -82,7 +80,7 @@ class PartReader:
         try:
             await self._blobs.fetch(str(part.blob_id), self._path(part))
         except CitewellError:
-            self.forget(part)
+            self.forget([part])
             raise
 
     async def _parse(
@@ -102,7 +100,7 @@ class PartReader:
         windows = _windows(plan.pages, size)
         async with self._database.worker() as connection:
             jobs = Jobs(connection)
-            await jobs.lock(part.job_id)
+            await jobs.lock([part.job_id])
             if not await jobs.plan(part.job_id, parts=len(windows), pages=plan.pages):
                 raise LeaseLost
             await Parts(connection).plan(part, windows)
