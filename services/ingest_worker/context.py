@@ -8,17 +8,17 @@ from functools import partial
 
 import structlog
 
-from services.ingest_worker.deletion import bury, remove_orphans
 from services.ingest_worker.dispatch import Dispatcher
-from services.ingest_worker.doctor import mend_points
 from services.ingest_worker.following.feed import Feed
 from services.ingest_worker.following.streams import Streams
 from services.ingest_worker.following.waiting import Waiting
 from services.ingest_worker.messages import Publisher
-from services.ingest_worker.rebuild import Rebuilder
-from services.ingest_worker.repair import queue_missing_points
 from services.ingest_worker.retrying import Retrier
-from services.ingest_worker.sweeper import Sweeper
+from services.ingest_worker.upkeep.deletion import bury, remove_orphans
+from services.ingest_worker.upkeep.doctor import mend_points
+from services.ingest_worker.upkeep.rebuild import Rebuilder
+from services.ingest_worker.upkeep.repair import queue_missing_points
+from services.ingest_worker.upkeep.sweeper import Sweeper
 from services.ingest_worker.uploads.restoring import VersionRestorer
 from services.ingest_worker.uploads.room import Room
 from services.ingest_worker.uploads.upload import UploadDoor

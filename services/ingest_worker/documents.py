@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.attributes import checked_attributes
 from services.ingest_worker.collections import CollectionKeeper
-from services.ingest_worker.deletion import delete_documents, hide_some
+from services.ingest_worker.upkeep.deletion import delete_documents, hide_some
 from shared.database.amendments import AmendedIds, Amendments
 from shared.database.collections import Collections
 from shared.database.documents import Documents, LockedDocument

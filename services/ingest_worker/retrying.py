@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.ingest_worker.deletion import slices
+from services.ingest_worker.upkeep.deletion import slices
 from shared.database.batches import Batches
 from shared.database.engine import Database
 from shared.database.retries import FailedFilter, Retries

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.ingest_worker.deletion import bury
+from services.ingest_worker.upkeep.deletion import bury
 from shared.database.engine import Database
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 

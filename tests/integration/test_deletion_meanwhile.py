@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 from typing_extensions import override
 
-from services.ingest_worker import deletion
-from services.ingest_worker.deletion import bury
+from services.ingest_worker.upkeep import deletion
+from services.ingest_worker.upkeep.deletion import bury
 from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database
 from shared.database.parts import Parts

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.ingest_worker import retrying
-from services.ingest_worker.sweeper import Sweeper
+from services.ingest_worker.upkeep.sweeper import Sweeper
 from shared.database import pauses
 from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from typing_extensions import override
 
-from services.ingest_worker.deletion import bury, remove_orphans
+from services.ingest_worker.upkeep.deletion import bury, remove_orphans
 from shared.blobs.memory import MemoryBlobStore
 from shared.database.engine import Database
 from shared.errors import VectorStoreUnavailable

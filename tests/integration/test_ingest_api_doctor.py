@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from typing_extensions import override
 
-from services.ingest_worker import doctor
+from services.ingest_worker.upkeep import doctor
 from shared.blobs.memory import MemoryBlobStore
 from shared.database.engine import Database
 from shared.database.jobs import Jobs

@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import text
 from typing_extensions import override
 
-from services.ingest_worker.deletion import bury
 from services.ingest_worker.embedding.drain import Embedding
 from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.parsing.process import ParserProcess
-from services.ingest_worker.repair import queue_missing_points
+from services.ingest_worker.upkeep.deletion import bury
+from services.ingest_worker.upkeep.repair import queue_missing_points
 from shared.database.embed_queue import EmbedQueue
 from shared.database.parts import Parts
 from shared.embeddings.base import Embedded

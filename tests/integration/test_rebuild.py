@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from typing_extensions import override
 
-from services.ingest_worker.doctor import mend_points
-from services.ingest_worker.rebuild import Rebuilder
+from services.ingest_worker.upkeep.doctor import mend_points
+from services.ingest_worker.upkeep.rebuild import Rebuilder
 from shared.database import rebuilds
 from shared.database.engine import Database
 from shared.database.sweeps import Sweeps

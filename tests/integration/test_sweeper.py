@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from services.ingest_worker.sweeper import Sweeper
+from services.ingest_worker.upkeep.sweeper import Sweeper
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import Parts
@@ -93,7 +93,7 @@ async def test_a_job_past_its_deadline_fails(
 async def test_however_many_are_overdue_end_in_one_sweep(
     database: Database, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    monkeypatch.setattr("services.ingest_worker.upkeep.sweeper.SLICE", 3)
     await seven_overdue(database)
     await sweeper.sweep()
     assert await states(database) == ["failed"] * 7
@@ -105,7 +105,7 @@ async def test_a_sweep_has_an_end_and_the_next_goes_on(
     async def bury() -> None:
         return
 
-    monkeypatch.setattr("services.ingest_worker.sweeper.SLICE", 3)
+    monkeypatch.setattr("services.ingest_worker.upkeep.sweeper.SLICE", 3)
     settings = IngestSettings(sweep_s=1e-6)
     sweeper = Sweeper(
         database=database, bury=bury, wake=lambda: None, settings=settings, grace_s=16

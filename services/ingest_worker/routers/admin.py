@@ -5,24 +5,22 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Response
 
 from services.ingest_worker.context import IngestContext
-from services.ingest_worker.doctor import Diagnosis, Patient, examine
-from services.ingest_worker.doctor_schemas import (
+from services.ingest_worker.routers.dependencies import Admin, Context
+from services.ingest_worker.upkeep.doctor import Diagnosis, Patient, examine
+from services.ingest_worker.upkeep.rebuild import Rebuild
+from services.ingest_worker.upkeep.schemas import (
+    CostResponse,
     DifferenceResponse,
     DoctorRequest,
     DoctorResponse,
     PendingResponse,
-    StuckResponse,
-    WaitingJobResponse,
-)
-from services.ingest_worker.rebuild import Rebuild
-from services.ingest_worker.rebuild_schemas import (
-    CostResponse,
     RebuildAnswer,
     RebuildRequest,
     RebuildResponse,
     RebuildsResponse,
+    StuckResponse,
+    WaitingJobResponse,
 )
-from services.ingest_worker.routers.dependencies import Admin, Context
 from shared.auth.principal import Principal
 from shared.database.rebuilds import RebuildRow
 from shared.web.problems import documented

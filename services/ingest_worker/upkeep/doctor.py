@@ -14,8 +14,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.deletion import orphan_pages, remove_bytes, slices
-from services.ingest_worker.repair import FIRST, VERSIONS_AT_ONCE, Gap, gaps_in, queue_gap
+from services.ingest_worker.upkeep.deletion import orphan_pages, remove_bytes, slices
+from services.ingest_worker.upkeep.repair import FIRST, VERSIONS_AT_ONCE, Gap, gaps_in, queue_gap
 from shared.blobs.listed import ListedBlobStore
 from shared.database.checkups import BlobRow, Checkups, PendingRows, StuckRows, WaitingRow
 from shared.database.engine import Database
