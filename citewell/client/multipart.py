@@ -1,10 +1,11 @@
 """An upload's body (RFC 7578), streamed: no file is whole in memory, none open before its turn.
 
 httpx encodes multipart too, but wants every file open from the start and reads them on the event
-loop; here a request of a thousand files holds one descriptor, read by a worker thread.
+loop; here a request of a thousand files holds one descriptor, read by a worker thread, small files
+some at a time.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -14,6 +15,7 @@ from citewell.client.errors import FileUnreadable
 from citewell.client.models import File
 
 BLOCK = 256 * 1024
+SHORTER = "it became shorter while it was being sent"
 # What WHATWG's form encoding escapes in a name; everything else goes as it is, in UTF-8.
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
@@ -41,12 +43,20 @@ class Form:
             FileUnreadable: a file is gone, not readable, or not of the size it had.
         """
         yield self._opening()
-        for file, size in self.files:
+        for run in _runs(self.files):
+            if len(run) > 1:
+                yield await anyio.to_thread.run_sync(self._joined, run)
+                continue
+            [(file, size)] = run
             yield self._head(file)
             async for block in _content(file, size):
                 yield block
             yield b"\r\n"
         yield self._ending()
+
+    def _joined(self, files: Sequence[tuple[File, int]]) -> bytes:
+        parts = [(self._head(file), _whole(file, size), b"\r\n") for file, size in files]
+        return b"".join(piece for part in parts for piece in part)
 
     def _length(self) -> int:
         heads = sum(len(self._head(file)) + size + 2 for file, size in self.files)
@@ -88,6 +98,34 @@ def _size(file: File) -> int:
         raise FileUnreadable(file.name, error.strerror or str(error)) from error
 
 
+def _runs(files: Sequence[tuple[File, int]]) -> Iterator[list[tuple[File, int]]]:
+    """Cut the files into runs of at most BLOCK bytes; a larger file is a run of its own."""
+    run: list[tuple[File, int]] = []
+    held = 0
+    for file, size in files:
+        if run and held + size > BLOCK:
+            yield run
+            run, held = [], 0
+        run.append((file, size))
+        held += size
+    if run:
+        yield run
+
+
+def _whole(file: File, size: int) -> bytes:
+    """Read a small file at once, as far as it was when the form was made."""
+    if isinstance(file.content, bytes):
+        return file.content
+    try:
+        with file.content.open("rb") as stream:
+            content = stream.read(size)
+    except OSError as error:
+        raise FileUnreadable(file.name, error.strerror or str(error)) from error
+    if len(content) < size:
+        raise FileUnreadable(file.name, SHORTER)
+    return content
+
+
 async def _content(file: File, size: int) -> AsyncIterator[bytes]:
     if isinstance(file.content, bytes):
         yield file.content
@@ -101,4 +139,4 @@ async def _content(file: File, size: int) -> AsyncIterator[bytes]:
     except OSError as error:
         raise FileUnreadable(file.name, error.strerror or str(error)) from error
     if left:
-        raise FileUnreadable(file.name, "it became shorter while it was being sent")
+        raise FileUnreadable(file.name, SHORTER)

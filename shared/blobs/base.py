@@ -1,6 +1,6 @@
 """The blob store's port: uploaded bytes under keys of our choosing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,13 @@ class BlobStore(Protocol):
         """Store a stream and return its size in bytes once it is durable.
 
         An error from `parts` leaves nothing behind.
+        """
+        ...
+
+    async def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Store small files by their keys; returns once all are durable.
+
+        After an error some may be there.
         """
         ...
 

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -55,6 +55,11 @@ class FolderBlobStore:
             raise
         return writer.size
 
+    async def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Store small files, some by each thread: it waits mostly for the disk."""
+        some = [list(files.items())[first::THREADS] for first in range(min(THREADS, len(files)))]
+        await asyncio.gather(*(self._run(self._write_some, one) for one in some))
+
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """Stream a key's bytes in blocks of 1 MiB."""
         source = await self._run(self._open, key)
@@ -76,9 +81,9 @@ class FolderBlobStore:
         """Return what the folder's disk has left for those who are not root."""
         return await self._run(self._free)
 
-    async def exists(self, key: str) -> bool:
-        """Tell whether a key's file is there."""
-        return await self._run(self._path(key).is_file)
+    async def present(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys whose files are there."""
+        return await self._run(self._there, keys)
 
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys of files and pieces last written before `moment`."""
@@ -119,6 +124,19 @@ class FolderBlobStore:
         if not KEY.fullmatch(key):
             raise InvalidInput("A blob's key is letters, digits, `-` and `_`.")
         return key
+
+    def _write_some(self, files: Sequence[tuple[str, bytes]]) -> None:
+        for key, data in files:
+            writer = _Writer(self._piece(key))
+            try:
+                writer.write(data)
+                self._keep(writer, key)
+            except BaseException:
+                writer.discard()
+                raise
+
+    def _there(self, keys: Sequence[str]) -> set[str]:
+        return {key for key in keys if self._path(key).is_file()}
 
     def _keep(self, writer: "_Writer", key: str) -> None:
         writer.sync()

@@ -1,6 +1,6 @@
 """A blob store that can also tell what it holds: for finding what a killed upload left behind."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,8 +14,8 @@ class ListedBlobStore(BlobStore, Protocol):
         """Return the room that is left, in bytes; None where the store does not tell."""
         ...
 
-    async def exists(self, key: str) -> bool:
-        """Tell whether a key's bytes are there, without reading them."""
+    async def present(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys whose bytes are there, without reading them."""
         ...
 
     def keys_before(self, moment: datetime) -> AsyncIterator[str]:

@@ -1,6 +1,6 @@
 """The blob store's double: bytes in a dictionary, promises as the real ones keep them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,10 @@ class MemoryBlobStore:
         self._blobs[key] = (held, datetime.now(UTC))
         return len(held)
 
+    async def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Store small files."""
+        self._blobs.update({key: (data, datetime.now(UTC)) for key, data in files.items()})
+
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """Stream a key's bytes in one piece."""
         yield self._get(key)
@@ -36,9 +40,9 @@ class MemoryBlobStore:
         """Tell of no limit."""
         return None
 
-    async def exists(self, key: str) -> bool:
-        """Tell whether a key is there."""
-        return key in self._blobs
+    async def present(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys that are there."""
+        return self._blobs.keys() & set(keys)
 
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys written before `moment`."""

@@ -1,10 +1,19 @@
 """Blobs as objects of an S3 bucket, or of any store that speaks S3. The only user of obstore."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
@@ -19,9 +28,13 @@ if TYPE_CHECKING:  # obstore has this name for type checkers only
 # A blob up to this size is one request; above it a multipart upload of parts this large.
 PART = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
+REQUESTS_AT_ONCE = 16
 PING_KEY = "ping"
 # How MinIO, Ceph and others say that the disk or the bucket's quota is full.
 _FULL = ("StorageFull", "QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "507 ")
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 class S3BlobStore:
@@ -52,6 +65,10 @@ class S3BlobStore:
                 )
         return counted.size
 
+    async def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Store small files, some at once."""
+        await self._each(self._put, files.items())
+
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """Stream a key's bytes in blocks of at least 1 MiB."""
         with _as_ours():
@@ -78,14 +95,33 @@ class S3BlobStore:
         """Tell of no limit: a bucket has none to ask for."""
         return None
 
-    async def exists(self, key: str) -> bool:
-        """Ask for a key's head alone."""
+    async def present(self, keys: Sequence[str]) -> set[str]:
+        """Ask for each key's head alone."""
+        there = await self._each(self._exists, keys)
+        return {key for key, found in zip(keys, there, strict=True) if found}
+
+    async def _put(self, file: tuple[str, bytes]) -> None:
+        with _as_ours(missing=StorageUnavailable):
+            await obstore.put_async(self._store, *file, use_multipart=False)
+
+    async def _exists(self, key: str) -> bool:
         try:
             with _as_ours():
                 await obstore.head_async(self._store, key)
         except NotFound:
             return False
         return True
+
+    async def _each(
+        self, work: Callable[[Item], Awaitable[Done]], items: Iterable[Item]
+    ) -> list[Done]:
+        free = asyncio.Semaphore(REQUESTS_AT_ONCE)
+
+        async def one(item: Item) -> Done:
+            async with free:
+                return await work(item)
+
+        return await asyncio.gather(*map(one, items))
 
     async def keys_before(self, moment: datetime) -> AsyncIterator[str]:
         """List the keys last written before `moment`; unfinished parts are not listed."""

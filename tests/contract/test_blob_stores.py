@@ -76,11 +76,20 @@ async def listed(store: ListedBlobStore, age: timedelta) -> list[str]:
 async def test_bytes_are_there_between_their_write_and_their_deletion(
     store: ListedBlobStore, key: str
 ) -> None:
-    assert not await store.exists(key)
+    other = f"{key}-other"
+    assert await store.present([key, other]) == set()
     await store.write(key, stream(b"one"))
-    assert await store.exists(key)
+    assert await store.present([key, other]) == {key}
     await store.delete(key)
-    assert not await store.exists(key)
+    assert await store.present([key, other]) == set()
+
+
+async def test_small_files_are_stored_together(store: ListedBlobStore, key: str) -> None:
+    files = {f"{key}-{number}": b"%d" % number for number in range(20)}
+    await store.write_all(files)
+    assert await store.present(list(files)) == set(files)
+    assert {one: await contents(store, one) for one in files} == files
+    await store.write_all({})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import uvicorn
 from sqlalchemy import text
 
 from services.ingest_worker.routers import uploads
+from services.ingest_worker.uploads.writes import GROUP_FILES
 from shared.database.engine import Database
 from tests.support.ingest_api import IngestApi, api_settings, start_api, token, upload
 
@@ -71,13 +72,20 @@ async def count(database: Database, table: str) -> int:
         return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())  # noqa: S608
 
 
-@pytest.mark.parametrize("content", [b"small", b"x" * 3_000_000], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [part(b"%d.txt" % number, b"%d" % number) for number in range(GROUP_FILES + 1)],
+        [part(b"cut.txt", b"x" * 3_000_000)],
+    ],
+    ids=["small", "large"],
+)
 async def test_a_cut_upload_leaves_nothing(
-    api: IngestApi, database: Database, content: bytes
+    api: IngestApi, database: Database, parts: list[bytes]
 ) -> None:
     async with served(api) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request(part(b"whole.txt", b"one"), part(b"cut.txt", content), missing=100))
+        writer.write(request(*parts, missing=100))
         await writer.drain()
         await until(lambda: bool(api.blobs()))
         writer.transport.abort()

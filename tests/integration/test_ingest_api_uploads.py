@@ -5,14 +5,18 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import event, text
 
+from services.ingest_worker.upkeep.deletion import bury
+from services.ingest_worker.uploads.writes import GROUP_FILES
+from shared.blobs.folder import FolderBlobStore
 from shared.database.engine import Database
+from tests.integration.test_ingest_api_deletion import let_the_grace_pass
 from tests.support.ingest_api import IngestApi, api_settings, as_parts, start_api, states, upload
 
 
@@ -177,6 +181,47 @@ async def test_the_same_bytes_under_another_name_share_a_blob(api: IngestApi) ->
     assert len(api.blobs()) == 1
 
 
+async def test_known_bytes_are_not_written_again(
+    api: IngestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    write_all = FolderBlobStore.write_all
+
+    async def noted(store: FolderBlobStore, files: Mapping[str, bytes]) -> None:
+        written.extend(files.values())
+        await write_all(store, files)
+
+    monkeypatch.setattr(FolderBlobStore, "write_all", noted)
+    await upload(api.client, ("a.txt", b"one"), ("b.txt", b"two"))
+    await upload(api.client, ("a.txt", b"one"), ("c.txt", b"two"), ("d.txt", b"three"))
+    assert sorted(written) == [b"one", b"three", b"two"]
+    assert len(api.blobs()) == 3
+
+
+async def test_bytes_that_are_deleted_while_they_come_again_are_asked_for_once_more(
+    api: IngestApi, database: Database
+) -> None:
+    job = (await upload(api.client, ("a.txt", b"one")))["jobs"][0]
+    files = [("b.txt", b"one"), *((f"{n}.txt", b"%d" % n) for n in range(GROUP_FILES))]
+    request = api.client.build_request("POST", "/v1/documents", files=as_parts(files))
+    whole = request.read()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield whole[:-100]
+        await asyncio.sleep(0.3)
+        await api.client.delete(f"/v1/documents/{job['document_id']}")
+        await let_the_grace_pass(database)
+        await bury(database, api.vectors, api.context.blobs, grace_s=0)
+        yield whole[-100:]
+
+    headers = {"Content-Type": request.headers["Content-Type"]}
+    answer = await api.client.post("/v1/documents", content=body(), headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json()["code"] == "storage_unavailable"
+    again = await upload(api.client, *files)
+    assert states(again) == ["queued"] * len(files)
+
+
 async def test_a_refused_file_does_not_refuse_the_others(database_url: str, tmp_path: Path) -> None:
     settings = api_settings(database_url, tmp_path, max_file_bytes=10)
     async with start_api(settings, tmp_path) as api:
@@ -318,7 +363,8 @@ async def test_a_thousand_files_take_a_few_statements(api: IngestApi) -> None:
     event.listen(engine, "before_cursor_execute", count)
     answer = await upload(api.client, *[(f"{n}.txt", b"%d" % n) for n in range(1000)])
     assert states(answer) == ["queued"] * 1000
-    assert statements < 25
+    # Two for each 64 files, which are looked up before they are written; the rows go all at once.
+    assert statements < 25 + 2 * 16
 
 
 async def test_the_dispatcher_is_woken_and_the_broker_is_not_waited_for(

@@ -4,7 +4,6 @@ Nothing is guessed: what differs is looked at twice, since the stores are read o
 while work goes on. Bounded in time: whoever is too big for the time is told `complete: False`.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -243,8 +242,8 @@ async def _bytes_missing(patient: Patient, in_time: InTime) -> Difference:
 async def _gone(blobs: ListedBlobStore, rows: Sequence[BlobRow]) -> list[UUID]:
     gone: list[UUID] = []
     for some in slices(rows, LOOKS_AT_ONCE):
-        there = await asyncio.gather(*(blobs.exists(str(row.id)) for row in some))
-        gone += [row.id for row, is_there in zip(some, there, strict=True) if not is_there]
+        there = await blobs.present([str(row.id) for row in some])
+        gone += [row.id for row in some if str(row.id) not in there]
     return gone
 
 

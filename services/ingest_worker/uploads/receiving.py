@@ -1,18 +1,15 @@
-"""Receives an upload's body: files stream into the blob store, hashed as they pass.
+"""Receives an upload's body: files go into the blob store, hashed as they pass.
 
-Memory stays small whatever is sent: a file's next bytes are read when its last have been taken.
-Nothing here touches the database.
+Small ones go some at a time, so that bytes which are there already need not be written; others
+stream. Memory stays small whatever is sent: the next bytes are read when the last were taken.
 """
 
-import asyncio
 import hashlib
 import unicodedata
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
-
-import anyio
 
 from services.ingest_worker.uploads.multipart import (
     Event,
@@ -20,6 +17,7 @@ from services.ingest_worker.uploads.multipart import (
     PartBegins,
     PartData,
 )
+from services.ingest_worker.uploads.writes import Sink, SmallFile, Stream, Writes
 from shared.errors import (
     CitewellError,
     FileEmpty,
@@ -35,21 +33,19 @@ FILE_FIELD = "file"
 MAX_NAME_BYTES = 2000
 MAX_FIELDS = 32
 MAX_FIELD_BYTES = 128 * 1024
-# Files being written at once: small ones would else wait for one disk sync after another.
-WRITES_AT_ONCE = 8
-PIECES_AHEAD = 8
-# A write whose stream has failed ends by itself, tidily; a store that hangs is not waited for.
-STOP_S = 5.0
+# Files up to this are held until they are whole, others written as they come.
+SMALL_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """A file whose bytes are durable under the key `blob_id`."""
+    """A file whose bytes are durable: under the key `blob_id`, else under one they had before."""
 
     name: str
     blob_id: UUID
     sha256: bytes
     size: int
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +66,19 @@ class Received:
     @property
     def blob_ids(self) -> list[UUID]:
         """The keys of every blob written."""
-        return [file.blob_id for file in self.files if isinstance(file, ReceivedFile)]
+        return [file.blob_id for file in self.taken if file.stored]
 
-
-class Sink(Protocol):
-    """Where files go: a blob store, or nowhere."""
-
-    async def write(self, key: str, parts: AsyncIterator[bytes], /) -> int:
-        """Take a stream under a key; returns its size once it is where it shall be."""
-        ...
-
-    async def delete(self, key: str) -> None:
-        """Remove a key; one that is not there is no error."""
-        ...
-
-
-class Nowhere:
-    """Where files go that are only to be hashed."""
-
-    async def write(self, _key: str, parts: AsyncIterator[bytes], /) -> int:
-        """Read a stream to its end and keep nothing of it."""
-        return sum([len(part) async for part in parts])
-
-    async def delete(self, key: str) -> None:
-        """Return: nothing is kept."""
+    @property
+    def taken(self) -> list[ReceivedFile]:
+        """The files that are not refused."""
+        return [file for file in self.files if isinstance(file, ReceivedFile)]
 
 
 async def receive(
     body: AsyncIterator[bytes],
     *,
     content_type: str,
-    blobs: Sink,
+    sink: Sink,
     limits: IngestSettings,
 ) -> Received:
     """Read a whole body; when it fails, no blob of it stays.
@@ -111,7 +89,7 @@ async def receive(
         StorageFull, StorageUnavailable: a file could not be stored.
     """
     events = MultipartEvents(content_type)
-    receiver = _Receiver(blobs, limits)
+    receiver = _Receiver(sink, limits)
     try:
         await receiver.read(body, events)
         return await receiver.received()
@@ -129,18 +107,17 @@ class _Part(Protocol):
     """Where the bytes of the present part go."""
 
     async def feed(self, data: bytes) -> None: ...
-    def end(self) -> None: ...
+    async def end(self) -> None: ...
 
 
 class _Receiver:
     """Holds the parts of one request."""
 
-    def __init__(self, blobs: Sink, limits: IngestSettings) -> None:
-        self._blobs = blobs
+    def __init__(self, sink: Sink, limits: IngestSettings) -> None:
+        self._writes = Writes(sink)
         self._limits = limits
         self._fields: dict[str, _Field] = {}
         self._files: list[_File | RefusedFile] = []
-        self._free = asyncio.Semaphore(WRITES_AT_ONCE)
         self._part: _Part = _Ignored()
 
     async def read(self, body: AsyncIterator[bytes], events: MultipartEvents) -> None:
@@ -161,21 +138,19 @@ class _Receiver:
         elif isinstance(event, PartData):
             await self._part.feed(event.data)
         else:
-            self._part.end()
+            await self._part.end()
 
     async def received(self) -> Received:
         """Wait until every file is durable."""
+        written = await self._writes.finished()
         files = [
-            file if isinstance(file, RefusedFile) else await file.outcome() for file in self._files
+            file if isinstance(file, RefusedFile) else file.outcome(written) for file in self._files
         ]
         return Received({name: field.text() for name, field in self._fields.items()}, files)
 
     async def undo(self) -> None:
         """Stop every write and remove what was written."""
-        begun = [file for file in self._files if isinstance(file, _File)]
-        for file in begun:
-            file.abort()
-        await asyncio.gather(*(file.removed() for file in begun), return_exceptions=True)
+        await self._writes.undo()
 
     async def _begin(self, part: PartBegins) -> _Part:
         if part.name != FILE_FIELD:
@@ -187,8 +162,7 @@ class _Receiver:
         except InvalidInput as error:
             self._files.append(RefusedFile(part.filename or "", error))
             return _Ignored()
-        await self._free.acquire()
-        file = _File(name, self._blobs, self._limits.max_file_bytes, self._free)
+        file = _File(name, self._writes, self._limits.max_file_bytes)
         self._files.append(file)
         return file
 
@@ -207,7 +181,7 @@ class _Ignored:
     async def feed(self, data: bytes) -> None:
         pass
 
-    def end(self) -> None:
+    async def end(self) -> None:
         pass
 
 
@@ -223,7 +197,7 @@ class _Field:
             raise InvalidInput(f"The field `{self._name}` is over {MAX_FIELD_BYTES} bytes.")
         self._held += data
 
-    def end(self) -> None:
+    async def end(self) -> None:
         pass
 
     def text(self) -> str:
@@ -237,76 +211,63 @@ class _Field:
 
 
 class _File:
-    """A file on its way into the store: hashed here, written by a task of its own."""
+    """A file on its way into the store: held here while it is small, else written as it comes."""
 
-    def __init__(self, name: str, blobs: Sink, max_bytes: int, free: asyncio.Semaphore) -> None:
+    def __init__(self, name: str, writes: Writes, max_bytes: int) -> None:
         self._name = name
-        self._blobs = blobs
+        self._writes = writes
         self._max_bytes = max_bytes
         self._blob_id = new_id()
         self._hash = hashlib.sha256()
         self._size = 0
-        self._stopped: CitewellError | None = None
-        self._send, self._pieces = anyio.create_memory_object_stream[bytes](PIECES_AHEAD)
-        self._task = asyncio.create_task(self._write())
-        self._task.add_done_callback(lambda _: free.release())
+        self._held: list[bytes] = []
+        self._stream: Stream | None = None
+        self._refused: CitewellError | None = None
 
     async def feed(self, data: bytes) -> None:
-        if self._stopped:
+        if self._refused:
             return
         self._size += len(data)
         if self._size > self._max_bytes:
-            self._stop(FileTooLarge(f"A file may hold at most {self._max_bytes} bytes."))
+            self._refuse(FileTooLarge(f"A file may hold at most {self._max_bytes} bytes."))
             return
         self._hash.update(data)
-        try:
-            await self._send.send(data)
-        except anyio.BrokenResourceError:
-            # The store gave up: its reason fails the request now, not after the last byte.
-            await self._task
+        if self._size <= SMALL_BYTES:
+            self._held.append(data)
+        else:
+            await self._pass_on(data)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         if self._size == 0:
-            self._stop(FileEmpty())
-        self._send.close()
+            self._refuse(FileEmpty())
+        elif self._stream is not None:
+            self._stream.end()
+        elif not self._refused:
+            held, self._held = b"".join(self._held), []
+            await self._writes.add(SmallFile(self._blob_id, self._hash.digest(), held))
 
-    async def outcome(self) -> ReceivedFile | RefusedFile:
-        """Wait until the file is durable, or say why it is refused."""
-        try:
-            await self._task
-        except CitewellError:
-            if self._stopped is None:
-                raise
-            return RefusedFile(self._name, self._stopped)
-        return ReceivedFile(self._name, self._blob_id, self._hash.digest(), self._size)
+    def outcome(self, written: Collection[UUID]) -> ReceivedFile | RefusedFile:
+        """Say what became of the file, given the keys that were written."""
+        if self._refused:
+            return RefusedFile(self._name, self._refused)
+        return ReceivedFile(
+            self._name,
+            self._blob_id,
+            self._hash.digest(),
+            self._size,
+            stored=self._blob_id in written,
+        )
 
-    def abort(self) -> None:
-        self._stop(InvalidInput("The upload was cut."))
+    async def _pass_on(self, data: bytes) -> None:
+        if self._stream is None:
+            self._stream = await self._writes.open(self._blob_id)
+            data, self._held = b"".join([*self._held, data]), []
+        await self._stream.send(data)
 
-    async def removed(self) -> None:
-        """Wait until the write has ended and nothing is left of it."""
-        _, running = await asyncio.wait({self._task}, timeout=STOP_S)
-        if running:
-            self._task.cancel()
-            await asyncio.wait(running)
-        if self._task.cancelled() or self._task.exception() is None:
-            await self._blobs.delete(str(self._blob_id))
-
-    def _stop(self, reason: CitewellError) -> None:
-        self._stopped = self._stopped or reason
-        self._send.close()
-
-    async def _write(self) -> None:
-        try:
-            await self._blobs.write(str(self._blob_id), self._stream())
-        finally:
-            self._pieces.close()
-
-    async def _stream(self) -> AsyncIterator[bytes]:
-        async for piece in self._pieces:
-            yield piece
-        if self._stopped:
-            raise self._stopped
+    def _refuse(self, reason: CitewellError) -> None:
+        self._refused, self._held = reason, []
+        if self._stream is not None:
+            self._stream.cut()
 
 
 def checked_name(filename: str | None) -> str:

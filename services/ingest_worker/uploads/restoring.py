@@ -46,7 +46,7 @@ class VersionRestorer:
         async with self._database.tenant(tenant_id) as connection:
             source = await _source(connection, document_id, number)
         # Outside any transaction: the bytes stay as long as a version needs them.
-        if not await self._blobs.exists(str(source.blob_id)):
+        if not await self._blobs.present([str(source.blob_id)]):
             raise BytesLost(f"The bytes of version {number} are gone from the blob store.")
         async with self._database.tenant(tenant_id) as connection:
             return await self._add(connection, tenant_id, document_id, source)

@@ -4,7 +4,7 @@ Nothing here waits for the broker: rows are the queue, and `wake` only rings the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,21 +16,16 @@ from services.ingest_worker.uploads.form import UploadForm, read_form
 from services.ingest_worker.uploads.mending import mend_blobs
 from services.ingest_worker.uploads.once import Once, claimed, replayed
 from services.ingest_worker.uploads.planning import Plan, Uploaded, names_of, plan_upload
-from services.ingest_worker.uploads.receiving import (
-    FILE_FIELD,
-    Nowhere,
-    Received,
-    ReceivedFile,
-    Sink,
-    receive,
-)
+from services.ingest_worker.uploads.receiving import FILE_FIELD, Received, receive
 from services.ingest_worker.uploads.room import Room
+from services.ingest_worker.uploads.shelf import Shelf
+from services.ingest_worker.uploads.writes import Nowhere, Sink
 from shared.blobs.listed import ListedBlobStore
 from shared.database.blobs import Blobs
 from shared.database.engine import Database
 from shared.database.idempotency_keys import SeenKey
 from shared.database.uploads import Uploads
-from shared.errors import CitewellError, InvalidInput, Unavailable
+from shared.errors import CitewellError, InvalidInput, StorageUnavailable, Unavailable
 from shared.settings import IngestSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -114,12 +109,13 @@ class UploadDoor:
 
     async def _receive(self, incoming: Incoming, sink: Sink) -> Received:
         return await receive(
-            incoming.body, content_type=incoming.content_type, blobs=sink, limits=self._settings
+            incoming.body, content_type=incoming.content_type, sink=sink, limits=self._settings
         )
 
     async def _take(self, incoming: Incoming, once: Once, word: Word) -> str:
         """Receive, commit, and return the answer."""
-        received = await self._receive(incoming, self._blobs)
+        shelf = Shelf(self._database, self._blobs, incoming.tenant_id)
+        received = await self._receive(incoming, shelf)
         try:
             await mend_blobs(self._database, self._blobs, incoming.tenant_id, received)
             done = await self._commit(incoming.tenant_id, received, once, word)
@@ -153,6 +149,7 @@ class UploadDoor:
             newest = await uploads.newest(names_of(received.files))
             plan = plan_upload(received.files, form=form, newest=newest)
             blob_ids = await Blobs(connection).claim(tenant_id, plan.blobs())
+            _check_bytes(plan, blob_ids)
             await self._add(uploads, plan, blob_ids=blob_ids, form=form)
             uploaded = Uploaded(plan.batch_id, plan.outcomes)
             answer = await once.answer(connection, received, lambda: word(uploaded))
@@ -190,8 +187,18 @@ class _Committed:
     answer: str
 
 
+def _check_bytes(plan: Plan, blob_ids: Mapping[bytes, UUID]) -> None:
+    """Refuse to promise bytes that were there when they came and have been deleted since."""
+    if any(
+        not file.stored and blob_ids[file.sha256] == file.blob_id for file in plan.files.values()
+    ):
+        raise StorageUnavailable(
+            "The same bytes were deleted meanwhile; send them again.", retry_after_s=1
+        )
+
+
 def _count(received: Received, plan: Plan) -> None:
-    taken = [file.size for file in received.files if isinstance(file, ReceivedFile)]
+    taken = [file.size for file in received.taken]
     fresh = len(plan.files)
     UPLOADED_FILES.labels("queued").inc(fresh)
     UPLOADED_FILES.labels("duplicate").inc(len(taken) - fresh)

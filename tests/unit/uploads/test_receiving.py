@@ -2,23 +2,25 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from typing_extensions import override
 
-from services.ingest_worker.uploads import receiving
+from services.ingest_worker.uploads import writes
 from services.ingest_worker.uploads.receiving import (
     MAX_NAME_BYTES,
-    WRITES_AT_ONCE,
+    SMALL_BYTES,
     Received,
     ReceivedFile,
     RefusedFile,
     checked_name,
     receive,
 )
+from services.ingest_worker.uploads.writes import PIECES_AHEAD, WRITES_AT_ONCE, Sink, SmallFile
 from shared.blobs.folder import FolderBlobStore
 from shared.blobs.memory import MemoryBlobStore
 from shared.errors import (
@@ -68,16 +70,29 @@ class Store(MemoryBlobStore):
         finally:
             self._under_way -= 1
 
+    async def put(self, files: Sequence[SmallFile]) -> set[UUID]:
+        for file in files:
+            await self.write(str(file.blob_id), pieces(file.data))
+        return {file.blob_id for file in files}
+
     @property
     def kept(self) -> list[bytes]:
         return [held for held, _ in self._blobs.values()]
 
 
-async def received(store: MemoryBlobStore, *parts: Part, **limits: Any) -> Received:
+class Folder(FolderBlobStore):
+    """A folder that knows nothing yet."""
+
+    async def put(self, files: Sequence[SmallFile]) -> set[UUID]:
+        await self.write_all({str(file.blob_id): file.data for file in files})
+        return {file.blob_id for file in files}
+
+
+async def received(store: Sink, *parts: Part, **limits: Any) -> Received:
     return await receive(
         pieces(body(*parts)),
         content_type=CONTENT_TYPE,
-        blobs=store,
+        sink=store,
         limits=IngestSettings(**limits),
     )
 
@@ -193,9 +208,9 @@ async def test_a_body_that_is_cut_leaves_nothing(tmp_path: Path, end: int) -> No
             yield piece
         raise InvalidInput("cut")
 
-    store = FolderBlobStore(tmp_path)
+    store = Folder(tmp_path)
     with pytest.raises(InvalidInput):
-        await receive(cut(), content_type=CONTENT_TYPE, blobs=store, limits=IngestSettings())
+        await receive(cut(), content_type=CONTENT_TYPE, sink=store, limits=IngestSettings())
     assert not left(tmp_path)
 
 
@@ -211,7 +226,7 @@ async def test_a_request_that_is_cancelled_leaves_nothing(tmp_path: Path) -> Non
         receive(
             hanging(),
             content_type=CONTENT_TYPE,
-            blobs=FolderBlobStore(tmp_path),
+            sink=Folder(tmp_path),
             limits=IngestSettings(),
         )
     )
@@ -228,7 +243,7 @@ async def test_a_body_without_its_end_is_refused() -> None:
         await receive(
             pieces(body(file("a", b"one"))[:-8]),
             content_type=CONTENT_TYPE,
-            blobs=store,
+            sink=store,
             limits=IngestSettings(),
         )
     assert store.kept == []
@@ -245,12 +260,15 @@ async def test_a_full_store_fails_the_request_before_its_last_byte() -> None:
 
     store = Store(error=StorageFull())
     with pytest.raises(StorageFull):
-        await receive(counted(), content_type=CONTENT_TYPE, blobs=store, limits=IngestSettings())
+        await receive(counted(), content_type=CONTENT_TYPE, sink=store, limits=IngestSettings())
     assert read < 500_000
     assert store.kept == []
 
 
-async def test_small_files_are_written_side_by_side_but_not_without_bound() -> None:
+async def test_small_files_are_written_side_by_side_but_not_without_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writes, "GROUP_FILES", 2)
     store = Store()
     got = await received(store, *(file(str(n), b"x") for n in range(50)))
     assert names(got, ReceivedFile) == [str(n) for n in range(50)]
@@ -258,10 +276,10 @@ async def test_small_files_are_written_side_by_side_but_not_without_bound() -> N
 
 
 async def test_a_slow_store_holds_up_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiving, "STOP_S", 0.05)
+    monkeypatch.setattr(writes, "STOP_S", 0.05)
     sent = 0
 
-    class Stalled(MemoryBlobStore):
+    class Stalled(Store):
         @override
         async def write(self, key: str, parts: AsyncIterator[bytes]) -> int:
             await asyncio.sleep(60)
@@ -277,9 +295,9 @@ async def test_a_slow_store_holds_up_the_sender(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await receive(
-                endless(), content_type=CONTENT_TYPE, blobs=Stalled(), limits=IngestSettings()
+                endless(), content_type=CONTENT_TYPE, sink=Stalled(), limits=IngestSettings()
             )
-    assert sent <= receiving.PIECES_AHEAD + 2
+    assert sent <= SMALL_BYTES / 1024 + PIECES_AHEAD + 3
 
 
 def left(folder: Path) -> list[Path]:
