@@ -308,6 +308,39 @@ async def test_a_store_that_is_down_keeps_what_is_to_be_removed(
     assert api.blobs() == []
 
 
+class Broken(MemoryVectorStore):
+    """A store one of whose indexes cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: UUID | None = None
+
+    @override
+    async def delete_versions(self, index_id: UUID, version_ids: Sequence[UUID]) -> None:
+        if index_id == self.broken:
+            raise VectorStoreUnavailable
+        await super().delete_versions(index_id, version_ids)
+
+
+async def test_an_index_that_fails_holds_up_no_other(api: IngestApi, database: Database) -> None:
+    store = Broken()
+    for collection in ("one", "two", "three"):
+        await api.client.put(f"/v1/collections/{collection}", json={})
+        job = (await upload(api.client, ("a.md", b"# A"), collection=collection))["jobs"][0]
+        await api.client.delete(f"/v1/documents/{job['document_id']}")
+    await let_the_grace_pass(database)
+    async with database.worker() as connection:
+        store.broken = (
+            (await connection.execute(text("SELECT index_id FROM tombstones"))).scalars().first()
+        )
+    with pytest.raises(VectorStoreUnavailable):
+        await bury(database, store, api.context.blobs, grace_s=0)
+    assert (await counts(database))["tombstones"] == 1
+    store.broken = None
+    await bury(database, store, api.context.blobs, grace_s=0)
+    assert (await counts(database))["tombstones"] == 0
+
+
 async def test_only_old_bytes_without_a_row_are_orphans(
     api: IngestApi, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

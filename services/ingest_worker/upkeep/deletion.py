@@ -4,10 +4,12 @@ Points go first and once more after nobody can write any (Qdrant cannot refuse a
 counted to zero, then rows, then bytes. Every step may be repeated and resumed anywhere.
 """
 
+import random
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from shared.database.documents import Documents
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.tombstones import DeletedCollection, Tombstone, Tombstones
+from shared.errors import VectorStoreUnavailable
 from shared.vectors.base import VectorStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -86,9 +89,11 @@ async def bury(
             next round.
     """
     burial = _Burial(database, vectors, blobs, grace_s)
-    # Each has its half: neither many small deletions nor one large one keeps the other waiting.
-    await burial.bury_versions(time.monotonic() + round_s / 2)
-    await burial.bury_collections(time.monotonic() + round_s / 2)
+    try:
+        # Each has its half: neither many small deletions nor one large one keeps the other waiting.
+        await burial.bury_versions(time.monotonic() + round_s / 2)
+    finally:
+        await burial.bury_collections(time.monotonic() + round_s / 2)
 
 
 async def remove_orphans(database: Database, blobs: ListedBlobStore) -> int:
@@ -139,9 +144,7 @@ class _Burial:
         by_index: dict[UUID, list[Tombstone]] = defaultdict(list)
         for tombstone in due:
             by_index[tombstone.index_id].append(tombstone)
-        for index_id, tombstones in by_index.items():
-            for some in slices(tombstones, VERSIONS_A_CALL):
-                await self._bury(index_id, some, end)
+        await _each([partial(self._bury_index, *one, end) for one in by_index.items()], end)
 
     async def bury_collections(self, end: float) -> None:
         """Drop the indexes of deleted collections; remove their rows when nobody writes any."""
@@ -149,12 +152,20 @@ class _Burial:
             deleted = await Tombstones(connection).deleted_collections(
                 grace_s=self._grace_s, limit=COLLECTIONS_A_ROUND
             )
-        for collection in deleted:
-            hidden = await self._hide(collection.id, end)
-            for index_id in collection.indexes:
-                await self._vectors.drop_index(index_id)
-            if collection.over and not hidden:
-                await self._remove_collection(collection, end)
+        await _each([partial(self._bury_collection, one, end) for one in deleted], end)
+
+    async def _bury_index(
+        self, index_id: UUID, tombstones: Sequence[Tombstone], end: float
+    ) -> None:
+        for some in slices(tombstones, VERSIONS_A_CALL):
+            await self._bury(index_id, some, end)
+
+    async def _bury_collection(self, collection: DeletedCollection, end: float) -> None:
+        hidden = await self._hide(collection.id, end)
+        for index_id in collection.indexes:
+            await self._vectors.drop_index(index_id)
+        if collection.over and not hidden:
+            await self._remove_collection(collection, end)
 
     async def _bury(self, index_id: UUID, tombstones: Sequence[Tombstone], end: float) -> None:
         versions = [tombstone.version_id for tombstone in tombstones]
@@ -237,6 +248,23 @@ class _Burial:
     async def _remove_bytes(self, blob_ids: Sequence[UUID]) -> None:
         for blob_id in blob_ids:
             await self._blobs.delete(str(blob_id))
+
+
+async def _each(steps: Sequence[Callable[[], Awaitable[None]]], end: float) -> None:
+    """Take all steps, also after one that failed, until time is over; raise the first failure.
+
+    In any order: one that fails slowly must not use up the same others' time in every round.
+    """
+    failures: list[VectorStoreUnavailable] = []
+    for step in random.sample(steps, len(steps)):
+        if failures and time.monotonic() > end:
+            break
+        try:
+            await step()
+        except VectorStoreUnavailable as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 async def _remove_documents(
