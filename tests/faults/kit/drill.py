@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from citewell.client import File, UploadedFile
+from tests.faults.kit import truth
 from tests.faults.kit.faults import Fault, schedule
 from tests.faults.kit.load import Loader
 from tests.faults.kit.processes import Process
@@ -84,7 +85,8 @@ def strike_while_loading(stack: Stack, files: Sequence[File], *, seed: int, roun
                 time.sleep(chance.uniform(0, UPLOADED_S))
                 if fault is not None:
                     recoveries.append(_strike(stack, fault, chance, (progress, loader)))
-        _until(lambda: bool(progress.now and progress.now.open == 0), MOVES_WITHIN_S)
+        # Asked anew: the newest look may be older than the last slice.
+        truth.wait_until_ended(stack, within_s=MOVES_WITHIN_S)
     return Drilled(recoveries, loader.uploaded, frozenset(progress.seen))
 
 
