@@ -251,11 +251,11 @@ class StageTimedOut(DeadlineExceeded):
 
 
 class EmbeddingRejected(CitewellError):
-    """The embedding provider refuses this text or model for good."""
+    """The embedding provider refuses this text for good."""
 
     code = "embedding_rejected"
     kind = Kind.UPSTREAM_FAILED
-    hint = "Check the space's model name and dimensions, and the provider's message."
+    hint = "See the provider's message; change the text, or embed it in another space."
 
 
 class Unavailable(CitewellError):
@@ -318,6 +318,13 @@ class EmbeddingUnauthorized(EmbeddingUnavailable):
 
     who: ClassVar[Who] = "operator"
     hint = "Set a working key; parked jobs go on by themselves."
+
+
+class EmbeddingMisconfigured(EmbeddingUnavailable):
+    """The provider does not know the model, or its vectors do not fit the space."""
+
+    who: ClassVar[Who] = "operator"
+    hint = "Check the base URL, and the space's model name and dimensions; parked jobs go on."
 
 
 class GenerationUnavailable(UpstreamFailed):

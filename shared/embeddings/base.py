@@ -48,8 +48,9 @@ class Embedder(Protocol):
 
     Raises `EmbeddingUnavailable` when trying later may help (`retry_after_s` if the provider said
     when), its kind `EmbeddingLimited` for too much at once, `EmbeddingUnauthorized` for a refused
-    key, `QuotaExceeded` for an empty account, and `EmbeddingRejected` when these texts will never
-    be taken. It never retries by itself.
+    key, `EmbeddingMisconfigured` for an unknown model or vectors of another size, `QuotaExceeded`
+    for an empty account, and `EmbeddingRejected` when these texts will never be taken. It never
+    retries by itself.
     """
 
     @property

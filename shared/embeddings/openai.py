@@ -13,6 +13,7 @@ from shared.embeddings.retry_after import retry_after_s
 from shared.embeddings.texts import refuse_blank
 from shared.errors import (
     CitewellError,
+    EmbeddingMisconfigured,
     EmbeddingRejected,
     EmbeddingUnauthorized,
     EmbeddingUnavailable,
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from openai import APIStatusError, OpenAIError
     from openai.types import CreateEmbeddingResponse
 
-_NEVER_TAKEN = frozenset({400, 404, 413, 422})
+_NEVER_TAKEN = frozenset({400, 413, 422})
+_UNKNOWN = 404
 _REFUSED = frozenset({401, 403})
 _TOO_MANY = 429
 # Models that can shorten their vectors; others refuse the parameter.
@@ -105,7 +107,7 @@ class OpenAIEmbedder:
         decoded = [_decoded(row.embedding) for row in rows]
         wrong = {len(vector) for vector in decoded} - {self._space.dimensions}
         if wrong:
-            raise EmbeddingRejected(
+            raise EmbeddingMisconfigured(
                 f"`{self._space.model}` gives {wrong.pop()} dimensions,"
                 f" `{self._space.name}` has {self._space.dimensions}."
             )
@@ -133,6 +135,8 @@ def translated(error: "APIStatusError") -> CitewellError:
     told = f"The embedding provider answered {error.status_code}: {error.message}"
     if error.status_code in _REFUSED:
         return EmbeddingUnauthorized(told)
+    if error.status_code == _UNKNOWN:
+        return EmbeddingMisconfigured(told)
     if error.status_code in _NEVER_TAKEN:
         return EmbeddingRejected(told)
     if error.status_code == _TOO_MANY and error.code == "insufficient_quota":

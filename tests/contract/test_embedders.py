@@ -12,6 +12,7 @@ from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.openai import OpenAIEmbedder
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL, embedding_space
 from shared.errors import (
+    EmbeddingMisconfigured,
     EmbeddingRejected,
     EmbeddingUnauthorized,
     EmbeddingUnavailable,
@@ -113,10 +114,10 @@ async def test_dimensions_are_not_sent_to_others(provider: Provider) -> None:
     await embedder.aclose()
 
 
-async def test_vectors_of_other_dimensions_are_rejected(provider: Provider) -> None:
+async def test_vectors_of_other_dimensions_wait_for_the_operator(provider: Provider) -> None:
     provider.dimensions = 8
     embedder = openai(provider)
-    with pytest.raises(EmbeddingRejected, match="8 dimensions"):
+    with pytest.raises(EmbeddingMisconfigured, match="8 dimensions"):
         await embedder.embed_query(QUESTION)
     await embedder.aclose()
 
@@ -131,7 +132,7 @@ async def test_vectors_of_other_dimensions_are_rejected(provider: Provider) -> N
         (401, "invalid_api_key", EmbeddingUnauthorized),
         (403, None, EmbeddingUnauthorized),
         (400, None, EmbeddingRejected),
-        (404, "model_not_found", EmbeddingRejected),
+        (404, "model_not_found", EmbeddingMisconfigured),
     ],
 )
 async def test_a_providers_error_is_ours_and_is_not_retried(

@@ -161,6 +161,16 @@ def test_a_refused_key_parks_its_jobs_until_it_works_again(
     wait_for_end(stack, batches, 60)
 
 
+def test_vectors_of_another_size_park_their_jobs_until_they_fit(
+    stack: Stack, provider: Provider, client: Client, tmp_path: Path
+) -> None:
+    fitting, provider.dimensions = provider.dimensions, 8
+    batches = load(client, tmp_path, 20)
+    stays_parked(stack, provider, batches, "operator", seconds=3, most=1)
+    provider.dimensions = fitting
+    wait_for_end(stack, batches, 60)
+
+
 @pytest.mark.drill
 @pytest.mark.parametrize("tight", ["tokens", "requests"])
 def test_a_sliding_minute_is_used_and_not_run_into(
@@ -168,7 +178,7 @@ def test_a_sliding_minute_is_used_and_not_run_into(
 ) -> None:
     requests, tokens = (600, 120_000) if tight == "tokens" else (60, 6_000_000)
     provider.limits = HardLimits(Window(requests), Window(tokens), TOKENS.count)
-    batches = load(client, tmp_path, 1200 if tight == "tokens" else 1500)
+    batches = load(client, tmp_path, 1200 if tight == "tokens" else 6000)
     wait_for_end(stack, batches, 900)
     check_quota(provider.limits)
 
