@@ -75,17 +75,22 @@ class Part:
 
 
 def free_port() -> int:
-    """Return a port of the loopback address on which nobody listens now.
+    """Return a port of the loopback address, which is this process's for as long as it lives.
+
+    A server that sets SO_REUSEADDR may listen on it; nobody who looks for a free one is given it.
 
     Raises:
         OSError: none was found.
     """
     for port in random.sample(_PORTS, _PORT_TRIES):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
+        holder = socket.socket()
+        try:
+            holder.bind((LOOPBACK, port))
+        except OSError:
+            holder.close()
+            continue
+        # Set now: with it, the bind would have succeeded on what another process holds.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.detach()
+        return port
     raise OSError("no free port on 127.0.0.1")
