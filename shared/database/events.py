@@ -121,7 +121,7 @@ class Events:
         await self._add([(row["tenant_id"], row["batch_id"], row["id"]) for row in rows])
 
     async def add_batch_event(self, tenant_id: str, batch_id: UUID) -> None:
-        """Note that a batch itself changed: paused, or grown."""
+        """Note that a batch itself changed: paused, grown, or less by what was deleted."""
         await self._add([(tenant_id, batch_id, None)])
 
     async def head(self) -> Position:

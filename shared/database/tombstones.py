@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.events import Events
+
 DUE = text("""
 SELECT id, index_id, document_id, version_id, until < now() AS over
 FROM tombstones ORDER BY until LIMIT :limit
@@ -51,6 +53,7 @@ UPDATE batches b SET total = total - n.jobs
 FROM (SELECT batch_id, count(*) AS jobs FROM jobs WHERE document_id = ANY(:ids)
       GROUP BY batch_id ORDER BY batch_id) n
 WHERE b.id = n.batch_id
+RETURNING b.tenant_id, b.id
 """)
 DELETE_DOCUMENTS = text("DELETE FROM documents WHERE id = ANY(:ids)")
 DELETED_COLLECTIONS = text("""
@@ -154,7 +157,9 @@ class Tombstones:
         """
         ids = {"ids": list(document_ids)}
         blob_ids = list((await self._connection.execute(BLOBS_OF, ids)).scalars())
-        await self._connection.execute(LOWER_TOTALS, ids)
+        lowered = (await self._connection.execute(LOWER_TOTALS, ids)).all()
+        for tenant_id, batch_id in lowered:
+            await Events(self._connection).add_batch_event(tenant_id, batch_id)
         await self._connection.execute(DELETE_DOCUMENTS, ids)
         return blob_ids
 

@@ -235,6 +235,9 @@ async def test_a_batchs_counts_still_sum_to_its_total(api: IngestApi, database: 
     await buried(api, database)
     after = (await api.client.get(path)).json()
     assert after["total"] == sum(after["counts"].values()) == 2
+    async with database.worker() as connection:
+        told = await connection.execute(text("SELECT batch_id FROM events WHERE job_id IS NULL"))
+    assert [str(batch_id) for batch_id in told.scalars()] == [answer["batch_id"]]
 
 
 async def test_a_superseded_versions_chunks_go_and_its_document_stays(
