@@ -1,8 +1,6 @@
 """API keys end to end: made once, stored as hashes, revoked, expired, and never across tenants."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +15,7 @@ from shared.database.keys import Keys
 from shared.errors import DatabaseUnavailable, Unauthenticated
 from shared.identity import new_id
 from shared.settings import AuthSettings, DatabaseSettings
-from tests.support.ingest_api import BOOTSTRAP, SECRET, IngestApi, api_settings, start_api, token
+from tests.support.ingest_api import BOOTSTRAP, SECRET, IngestApi, token
 
 SETTINGS = AuthSettings(secret=SecretStr(SECRET), CITEWELL_BOOTSTRAP_KEY=SecretStr(BOOTSTRAP))
 
@@ -30,12 +28,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 def with_key(api: IngestApi, key: str) -> httpx.AsyncClient:

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +19,8 @@ from shared.identity import new_id
 from shared.vectors.base import Point
 from shared.vectors.memory import MemoryVectorStore
 from tests.integration.test_ingest_api_deletion import counts, let_the_grace_pass, run
-from tests.integration.test_ingest_api_work import Workers, working
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.ingest_api import IngestApi, upload
+from tests.support.workers import Workers
 
 PROSE = b"# One\n\n" + b"A sentence of the text that is about to go. " * 40
 NOTHING_LEFT = {
@@ -35,18 +33,6 @@ NOTHING_LEFT = {
     "tombstones": 0,
     "embed_queue": 0,
 }
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def workers(api: IngestApi, tmp_path: Path) -> AsyncIterator[Workers]:
-    async with working(api, tmp_path) as workers:
-        yield workers
 
 
 async def buried(api: IngestApi, database: Database, *, round_s: float = 60) -> None:

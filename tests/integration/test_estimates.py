@@ -1,20 +1,12 @@
 """What a job waits for, when it is tried next, and how long it and its batch may yet take."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from shared.database.engine import Database
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
+from tests.support.ingest_api import IngestApi, upload
 
 
 async def run(database: Database, statement: str, **parameters: Any) -> None:

@@ -1,9 +1,7 @@
 """Batches paused and resumed; failed jobs found and opened again, one, a batch's, or all."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,23 +17,11 @@ from shared.database.jobs import Jobs
 from shared.database.parts import Parts
 from shared.errors import CitewellError, FileCorrupt, ParserCrashed, ParseTimedOut
 from shared.problems import problem_of
-from tests.integration.test_ingest_api_work import Workers, working
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.ingest_api import IngestApi, upload
 from tests.support.seeds import job_row
+from tests.support.workers import Workers
 
 PROSE = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def workers(api: IngestApi, tmp_path: Path) -> AsyncIterator[Workers]:
-    async with working(api, tmp_path) as workers:
-        yield workers
 
 
 async def call(api: IngestApi, path: str, **body: Any) -> dict[str, Any]:

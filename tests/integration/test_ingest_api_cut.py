@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import text
 from services.ingest_worker.routers import uploads
 from services.ingest_worker.uploads.writes import GROUP_FILES
 from shared.database.engine import Database
-from tests.support.ingest_api import IngestApi, api_settings, start_api, token, upload
+from tests.support.ingest_api import IngestApi, token, upload
 
 HEAD = (
     b"POST /v1/documents HTTP/1.1\r\nHost: ingest\r\n"
@@ -27,12 +26,6 @@ PART = (
     b"%(content)b\r\n"
 )
 END = b"--b--\r\n"
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 @asynccontextmanager

@@ -18,15 +18,9 @@ from shared.identity import new_id
 from shared.vectors.base import Point, SparseVector
 from shared.vectors.memory import MemoryVectorStore
 from tests.integration.test_ingest_api_routes import make_live
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.ingest_api import IngestApi, upload
 
 TABLES = ("documents", "versions", "parts", "jobs", "chunks", "blobs", "tombstones", "embed_queue")
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 class Forgetful(MemoryVectorStore):

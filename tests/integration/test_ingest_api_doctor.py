@@ -1,7 +1,7 @@
 """`POST /v1/admin/doctor`: each kind of difference is found, told, and mended where it can be."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -32,12 +32,6 @@ from tests.support.qdrant import start_qdrant
 
 CLEAN: dict[str, Any] = {"count": 0, "fixed": 0, "examples": [], "complete": True, "reason": None}
 DOCTOR = "/v1/admin/doctor"
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 @pytest.fixture(autouse=True)

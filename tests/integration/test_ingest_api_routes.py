@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,15 +12,9 @@ from sqlalchemy import insert, select, text
 from shared.database.engine import Database
 from shared.database.tables import chunks
 from shared.identity import new_id, text_sha256
-from tests.support.ingest_api import IngestApi, api_settings, start_api, states, upload
+from tests.support.ingest_api import IngestApi, states, upload
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 async def run(database: Database, statement: str, **parameters: Any) -> Any:

@@ -1,8 +1,6 @@
 """Every route, asked by another tenant: nothing is there. Routes are found, not listed here."""
 
 import itertools
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +10,7 @@ from fastapi.routing import APIRoute
 from services.ingest_worker.app import create_app
 from shared.database.engine import Database
 from tests.integration.test_ingest_api_routes import make_live
-from tests.support.ingest_api import BOOTSTRAP, IngestApi, api_settings, start_api, upload
+from tests.support.ingest_api import BOOTSTRAP, IngestApi, upload
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
 # What may be sent to a route, so that it gets as far as looking for the other tenant's thing.
@@ -50,12 +48,6 @@ def every_route(held: Any) -> list[APIRoute]:
         elif hasattr(route, "original_router"):
             found += every_route(route.original_router.routes)
     return found
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 async def state_of_acme(api: IngestApi, names: dict[str, str]) -> list[Any]:

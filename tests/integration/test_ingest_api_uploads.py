@@ -20,12 +20,6 @@ from tests.integration.test_ingest_api_deletion import let_the_grace_pass
 from tests.support.ingest_api import IngestApi, api_settings, as_parts, start_api, states, upload
 
 
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
-
-
 async def rows(database: Database, query: str) -> list[tuple[object, ...]]:
     async with database.worker() as connection:
         return [tuple(row) for row in await connection.execute(text(query))]

@@ -1,8 +1,6 @@
 """`GET /v1/usage` and the list of batches."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +8,7 @@ import pytest
 from shared.database.engine import Database
 from tests.integration.test_ingest_api_deletion import run
 from tests.integration.test_ingest_api_routes import all_pages, make_live
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
+from tests.support.ingest_api import IngestApi, upload
 
 
 async def usage(api: IngestApi, **span: str) -> dict[str, Any]:

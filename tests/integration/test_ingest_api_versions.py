@@ -1,8 +1,6 @@
 """Versions: restored, gone back to, made at once; and bytes that the blob store lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,20 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from shared.database.engine import Database
-from tests.integration.test_ingest_api_work import Workers, working
-from tests.support.ingest_api import IngestApi, api_settings, start_api, states, upload
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def workers(api: IngestApi, tmp_path: Path) -> AsyncIterator[Workers]:
-    async with working(api, tmp_path) as workers:
-        yield workers
+from tests.support.ingest_api import IngestApi, states, upload
+from tests.support.workers import Workers
 
 
 async def finish(database: Database, state: str = "succeeded") -> None:

@@ -19,7 +19,7 @@ from shared.database.parts import ClaimedPart, PartKey, Parts
 from shared.errors import ParserCrashed
 from shared.settings import IngestSettings
 from shared.tokens.build import build_tokenizer
-from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.ingest_api import IngestApi, upload
 
 WORDS = b"The quick brown fox jumps over the lazy dog.\n"
 
@@ -36,12 +36,6 @@ class WatchedReader(PartReader):
         if act := self._before.get(part.filename):
             await act()
         return await super().read(part, settings)
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
 
 
 def left_in(folder: Path) -> list[Path]:

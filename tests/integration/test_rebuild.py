@@ -1,6 +1,5 @@
 """`POST /v1/admin/rebuild`: the points come back from Postgres, whatever the store has lost."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,24 +19,12 @@ from shared.vectors.base import Point, SparseVector
 from shared.vectors.memory import MemoryVectorStore
 from shared.vectors.qdrant import QdrantVectorStore
 from tests.integration.test_ingest_api_deletion import run
-from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.qdrant import start_qdrant
+from tests.support.workers import Workers, working
 
 REBUILD = "/v1/admin/rebuild"
 FILES = 6
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
-    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def workers(api: IngestApi, tmp_path: Path) -> AsyncIterator[Workers]:
-    async with working(api, tmp_path) as workers:
-        yield workers
 
 
 @pytest.fixture
