@@ -1,6 +1,7 @@
 """What every parser promises, whatever the format, on documents made here."""
 
 import contextlib
+import json
 import random
 import zipfile
 from collections.abc import Callable
@@ -47,6 +48,25 @@ def csv(path: Path) -> None:
     path.write_text("number,fact\n" + "".join(f"1,{fact}\n" for fact in FACTS), encoding="utf-8")
 
 
+def data(path: Path) -> None:
+    path.write_text(json.dumps([{"fact": fact} for fact in FACTS]), encoding="utf-8")
+
+
+def xml(path: Path) -> None:
+    facts = "".join(f"<fact>{fact}</fact>" for fact in FACTS)
+    path.write_text(f"<?xml version='1.0'?><facts>{facts}</facts>", encoding="utf-8")
+
+
+def notebook(path: Path) -> None:
+    cells = [{"cell_type": "markdown", "source": fact} for fact in FACTS]
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4}), encoding="utf-8")
+
+
+def subtitles(path: Path) -> None:
+    cues = [f"{n}\n00:00:0{n},0 --> 00:00:0{n},9\n{fact}\n" for n, fact in enumerate(FACTS)]
+    path.write_text("\n".join(cues), encoding="utf-8")
+
+
 FORMATS: dict[str, Callable[[Path], None]] = {
     "a.pdf": pdf,
     "a.docx": word,
@@ -55,6 +75,13 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "a.txt": text,
     "a.csv": csv,
     "a.py": text,
+    "a.log": text,
+    "a.rst": text,
+    "a.org": text,
+    "a.json": data,
+    "a.xml": xml,
+    "a.ipynb": notebook,
+    "a.srt": subtitles,
 }
 
 

@@ -18,6 +18,13 @@ MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
 CODE = "text/x-source"
 LINES = "text/x-lines"
+RST = "text/x-rst"
+ORG = "text/org"
+CSV = "text/csv"
+JSON = "application/json"
+XML = "application/xml"
+NOTEBOOK = "application/x-ipynb+json"
+SUBTITLES = "text/vtt"
 
 HEAD_BYTES = 8192
 # Readers forgive this much in front of a PDF's header (PDF 1.7, appendix H, note 13).
@@ -28,15 +35,21 @@ _SUFFIXES = {
     DOCX: ".docx .docm .dotx",
     HTML: ".html .htm .xhtml",
     MARKDOWN: ".md .markdown .mdown .mkd",
-    PLAIN: ".txt .text .rst .org .tex",
-    LINES: ".csv .tsv .json .jsonl .ndjson .xml .log .srt .vtt .yaml .yml .toml .ini .cfg .conf"
-    " .properties",
+    PLAIN: ".txt .text .tex",
+    LINES: ".log .yaml .yml .toml .ini .cfg .conf .properties",
+    RST: ".rst",
+    ORG: ".org",
+    CSV: ".csv .tsv",
+    JSON: ".json .jsonl .ndjson .geojson",
+    XML: ".xml .svg .rss .atom .dbk .docbook .opml .kml .gpx .xsd",
+    NOTEBOOK: ".ipynb",
+    SUBTITLES: ".srt .vtt",
     CODE: ".py .js .ts .jsx .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .pl .sh .bash .ps1"
     " .sql .r .jl .lua .kt .scala .swift .m .css .scss .hs .ex .erl .clj .dart",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 # Text underneath, but to read it as text would be to index its wrapping. No parser yet.
-_WRAPPED = ".eml .mht .mhtml .rtf .ipynb .ps .eps .svg .fodt .fods .vcf"
+_WRAPPED = ".eml .mht .mhtml .rtf .ps .eps .fodt .fods .vcf"
 _WRAPPED_HEADS = (b"{\\rtf", b"%!PS")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Stream names of a compound file are UTF-16; this one holds an encrypted Office document
@@ -120,9 +133,15 @@ def _textual(head: bytes, suffix: str) -> str:
     named = _BY_SUFFIX.get(suffix)
     if (suffix and suffix in _WRAPPED.split()) or head.lstrip().startswith(_WRAPPED_HEADS):
         raise TypeUnsupported
-    if named in (None, PLAIN, PDF, DOCX, LINES) and _MARKUP.match(head):
+    if named in (None, PLAIN, PDF, DOCX, LINES, XML) and _MARKUP.match(head):
         return HTML
-    return PLAIN if named in (None, PDF, DOCX) else named
+    if named in (None, PDF, DOCX):
+        return XML if _declares_xml(head) else PLAIN
+    return named
+
+
+def _declares_xml(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(b"<?xml")
 
 
 def _corrections(media_type: str, suffix: str) -> list[JobWarning]:

@@ -1,7 +1,7 @@
 """Markdown (CommonMark with tables and front matter) through markdown-it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -16,6 +16,7 @@ from shared.models import Element, ElementKind
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # What is nested deeper is left out by markdown-it; its own default is 20.
 MAX_NESTING = 100
+_MARKDOWN = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
 
 
 class MarkdownParser:
@@ -23,9 +24,6 @@ class MarkdownParser:
 
     name = "markdown-it/1"
     media_types = frozenset({MARKDOWN})
-
-    def __init__(self) -> None:
-        self._markdown = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
 
     def plan(self, source: Source) -> int:
         """Markdown is one page."""
@@ -36,19 +34,19 @@ class MarkdownParser:
         """Read front matter as a paragraph, then the blocks in order."""
         del pages
         decoded = decode(source.path.read_bytes())
-        text = scrub(decoded.text)
-        elements = []
-        if front := _FRONT_MATTER.match(text):
-            elements.append(Element(kind=ElementKind.PARAGRAPH, text=front[1]))
-            text = text[front.end() :]
-        elements.extend(_blocks(self._markdown.parse(text)))
-        return Parsed(elements, warnings=decoded.warnings)
+        return Parsed(read_markdown(scrub(decoded.text)), warnings=decoded.warnings)
 
 
-def _blocks(tokens: Sequence[Token]) -> Iterator[Element]:
+def read_markdown(text: str) -> list[Element]:
+    """Return the elements of a text in Markdown."""
+    elements = []
+    if front := _FRONT_MATTER.match(text):
+        elements.append(Element(kind=ElementKind.PARAGRAPH, text=front[1]))
+        text = text[front.end() :]
     reader = _Reader()
-    for token in tokens:
-        yield from reader.read(token)
+    for token in _MARKDOWN.parse(text):
+        elements.extend(reader.read(token))
+    return elements
 
 
 class _Reader:

@@ -10,13 +10,20 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
+from services.ingest_worker.parsing.delimited import DelimitedParser
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
 from services.ingest_worker.parsing.docx import DocxParser
 from services.ingest_worker.parsing.html import HtmlParser
+from services.ingest_worker.parsing.json_data import JsonParser
 from services.ingest_worker.parsing.markdown import MarkdownParser
+from services.ingest_worker.parsing.notebook import NotebookParser
+from services.ingest_worker.parsing.org import OrgParser
 from services.ingest_worker.parsing.pdf import PdfParser
+from services.ingest_worker.parsing.rst import RstParser
 from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.subtitles import SubtitleParser
 from services.ingest_worker.parsing.text import TextParser
+from services.ingest_worker.parsing.xml import XmlParser
 from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 
@@ -34,6 +41,13 @@ def build_parsers() -> tuple[Parser, ...]:
         DocxParser(),
         HtmlParser(),
         MarkdownParser(),
+        RstParser(),
+        OrgParser(),
+        DelimitedParser(),
+        JsonParser(),
+        XmlParser(),
+        NotebookParser(),
+        SubtitleParser(),
         TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
         TextParser(ElementKind.CODE, frozenset({CODE})),
     )

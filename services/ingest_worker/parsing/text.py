@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.encodings import decode
@@ -33,14 +34,18 @@ class TextParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Decode the file and cut it at blank lines."""
         del pages
-        decoded = decode(source.path.read_bytes())
-        texts = (
-            piece
-            for paragraph in _BLANK_LINES.split(scrub(decoded.text))
-            for piece in pieces(paragraph)
-        )
-        elements = [Element(kind=self._kind, text=text) for text in texts]
-        return Parsed(elements, warnings=decoded.warnings)
+        return read_text(source.path, self._kind)
+
+
+def read_text(path: Path, kind: ElementKind) -> Parsed:
+    """Read a file as text: the runs between blank lines are elements of this kind."""
+    decoded = decode(path.read_bytes())
+    texts = (
+        piece
+        for paragraph in _BLANK_LINES.split(scrub(decoded.text))
+        for piece in pieces(paragraph)
+    )
+    return Parsed([Element(kind=kind, text=text) for text in texts], warnings=decoded.warnings)
 
 
 def pieces(text: str, size: int = MAX_CHARS) -> Iterator[str]:

@@ -36,9 +36,9 @@ def test_source_code_is_code(path: Path) -> None:
     assert (first.kind, second.text) == (ElementKind.CODE, "    x = 1")
 
 
-def test_a_table_of_lines_is_cut_at_line_ends(path: Path) -> None:
+def test_a_log_is_cut_at_line_ends(path: Path) -> None:
     rows = [f"{number},value {number}" for number in range(1000)]
-    elements = read(path, "\n".join(rows), "a.csv").elements
+    elements = read(path, "\n".join(rows), "a.log").elements
     assert all(len(one.text) <= MAX_CHARS for one in elements)
     assert [line for one in elements for line in one.text.split("\n")] == rows
 
