@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
 
-from services.ingest_worker.parsing.pdf_lines import Item, Line, Table, same_row
+from services.ingest_worker.parsing.pdf_lines import Item, Line, Table, pieces, same_row
 
 MIN_ROWS = 3
 # Two rows make a table if they have this many columns.
@@ -19,6 +19,10 @@ MAX_SINGLE_SHARE = 0.5
 MAX_COVERED = 0.15
 # Columns of text side by side: long lines, many of which go on in the middle of a sentence.
 PROSE_CHARS, PROSE_SHARE = 25, 0.3
+# A gap through all rows parts two columns if it is this wide, in heights of a line; a space is .25.
+NARROW_GAP, NARROW_SHARE = 0.36, 0.6
+# The last row of a table is as far below the one before as that below its own.
+SAME_STEP = 0.1
 # A word this near to a column's edge begins there.
 EDGE = 1.5
 CODE_SHARE = 0.5
@@ -75,7 +79,19 @@ def _run(rows: list[Row], first: int) -> int:
             break
         if not single:
             end = at + 1
-    return end - first
+    return end - first + _lone(rows, first, end)
+
+
+def _lone(rows: list[Row], first: int, end: int) -> bool:
+    """Tell whether the row below belongs to a table though it has one cell: by step and width."""
+    if end - first < MIN_ROWS or end >= len(rows) or len(rows[end]) > 1:
+        return False
+    line, cells = rows[end][0], [cell for row in rows[first:end] for cell in row]
+    step = rows[end - 1][0].top - rows[end - 2][0].top
+    level = abs(line.top - rows[end - 1][0].top - step) <= SAME_STEP * abs(step)
+    return level and any(
+        abs(line.x0 - cell.x0) <= EDGE and line.x1 <= cell.x1 + line.height for cell in cells
+    )
 
 
 def _follows(above: Row, row: Row) -> bool:
@@ -90,7 +106,7 @@ def _table(rows: list[Row]) -> Table | None:
     )
     if short or len(rows) - len(several) > MAX_SINGLE_SHARE * len(rows):
         return None
-    columns = _columns(several)
+    columns = [part for column in _columns(several) for part in _narrower(several, column)]
     if len(columns) < 2 or _is_prose(several, columns):  # noqa: PLR2004 - one is no table
         return None
     cells = _cells(rows, columns)
@@ -104,8 +120,12 @@ def _table(rows: list[Row]) -> Table | None:
 
 def _columns(rows: list[Row]) -> list[tuple[float, float]]:
     """Return the columns' edges: what most rows leave empty stands between them."""
-    allowed = int(MAX_COVERED * len(rows))
-    turns = sorted(turn for row in rows for line in row for turn in ((line.x0, 1), (line.x1, -1)))
+    return _stretches([line for row in rows for line in row], int(MAX_COVERED * len(rows)))
+
+
+def _stretches(lines: Iterable[Line], allowed: int) -> list[tuple[float, float]]:
+    """Return where more than the allowed number of pieces lie above each other."""
+    turns = sorted(turn for line in lines for turn in ((line.x0, 1), (line.x1, -1)))
     columns: list[tuple[float, float]] = []
     depth, start = 0, 0.0
     for x, change in turns:
@@ -115,6 +135,24 @@ def _columns(rows: list[Row]) -> list[tuple[float, float]]:
         elif depth <= allowed < before:
             columns.append((start, x))
     return columns
+
+
+def _narrower(rows: list[Row], column: tuple[float, float]) -> list[tuple[float, float]]:
+    """Part a column by a gap hardly wider than a space's, if it goes through every row.
+
+    One that ends at its right edge and the next at its left leave no more between them.
+    """
+    inside = [
+        [part for line in row for part in pieces(line, NARROW_GAP) if _inside(part, column)]
+        for row in rows
+    ]
+    parts = _stretches([part for row in inside for part in row], 0)
+    full = sum(len(row) == len(parts) for row in inside)
+    return parts if len(parts) > 1 and full >= NARROW_SHARE * len(rows) else [column]
+
+
+def _inside(line: Line, column: tuple[float, float]) -> bool:
+    return column[0] <= (line.x0 + line.x1) / 2 <= column[1]
 
 
 def _place(line: Line, columns: list[tuple[float, float]]) -> int:
@@ -146,10 +184,12 @@ def _cells(rows: list[Row], columns: list[tuple[float, float]]) -> list[list[str
 def _at_edges(line: Line, columns: list[tuple[float, float]]) -> list[Line]:
     """Cut a piece over several columns where a word begins at the edge of one, however near."""
     edges = [left for left, _ in columns if line.x0 + EDGE < left < line.x1]
+    middles = [(one[1] + other[0]) / 2 for one, other in pairwise(columns)]
     cuts = [
         at
-        for at, word in enumerate(line.words)
-        if at and any(abs(word.x0 - edge) <= EDGE for edge in edges)
+        for at, (above, word) in enumerate(pairwise(line.words), 1)
+        if any(abs(word.x0 - edge) <= EDGE for edge in edges)
+        or any(above.x1 <= middle <= word.x0 for middle in middles)
     ]
     ends = [0, *cuts, len(line.words)]
     return [line.of(line.words[a:b]) for a, b in pairwise(ends)] if cuts else [line]

@@ -108,11 +108,11 @@ def marks_item(text: str) -> bool:
     return _MARKER.match(text) is not None
 
 
-def pieces(line: Line) -> list[Line]:
-    """Cut a line where its words are so far apart that they must stand in columns."""
+def pieces(line: Line, share: float = COLUMN_GAP) -> list[Line]:
+    """Cut a line where its words are further apart than this share of its height."""
     if len(line.words) < 2:  # noqa: PLR2004 - one word has no gap
         return [line]
-    groups, gap = [[line.words[0]]], COLUMN_GAP * line.height
+    groups, gap = [[line.words[0]]], share * line.height
     for word in line.words[1:]:
         above = groups[-1][-1]
         apart = max(word.x0 - above.x1, above.x0 - word.x1)

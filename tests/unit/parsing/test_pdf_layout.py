@@ -309,3 +309,25 @@ def test_a_narrow_gap_is_cut_where_its_column_begins() -> None:
 def test_remarks_beside_a_program_are_no_table() -> None:
     rows = [row(100 + 14 * at, (f"call{at}()", 50), ("#", 200), ("why", 212)) for at in range(4)]
     assert {one.kind for one in laid(rows, 1, PLAIN)} == {ElementKind.PARAGRAPH}
+
+
+def test_columns_that_meet_are_parted_by_a_gap_through_every_row() -> None:
+    """One aligned right, the next left: hardly more than a space stays between them."""
+    figures = ("Count", "3", "44", "155")
+    rows = [
+        row(100 + 14 * at, (name, 50), (figure, 200 - 6 * len(figure)), (note, 205.5))
+        for at, (name, figure, note) in enumerate(
+            zip(
+                ("Part", "bolt", "nut", "pin"), figures, ("Note", "new", "old", "gone"), strict=True
+            )
+        )
+    ]
+    (found,) = laid(rows, 1, PLAIN)
+    assert found.text.splitlines()[2] == "nut | 44 | old"
+
+
+def test_the_last_row_belongs_to_its_table_with_one_cell_too() -> None:
+    rows = [row(100 + 14 * at, ("bolt", 50), ("12.5", 200)) for at in range(4)]
+    found = laid([*rows, row(156, ("nut", 50)), line("What follows it.", 200)], 1, PLAIN)
+    assert found[0].text.splitlines()[-1] == "nut | "
+    assert found[1].text == "What follows it."
