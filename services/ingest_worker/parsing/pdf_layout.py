@@ -1,4 +1,4 @@
-"""Lines of a PDF page into elements: paragraphs joined, hyphens closed, titles told by size.
+"""A PDF page's content into elements: paragraphs joined, hyphens closed, titles and lists told.
 
 Knows no PDF library: lines come in with their boxes, in the order the page draws them, which
 is reading order in nearly every text document.
@@ -6,9 +6,23 @@ is reading order in nearly every text document.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.ingest_worker.parsing.pdf_columns import tables_among
+from services.ingest_worker.parsing.pdf_furniture import without_furniture
+from services.ingest_worker.parsing.pdf_grids import ruled_tables
+from services.ingest_worker.parsing.pdf_lines import (
+    Item,
+    Line,
+    PageContent,
+    Table,
+    marks_item,
+    pieces,
+    same_row,
+)
+from services.ingest_worker.parsing.pdf_order import in_order
+from services.ingest_worker.parsing.pdf_space import turned_back
 from shared.models import Box, Element, ElementKind
 
 # A line this much taller than the document's body is a title; the taller, the higher its level.
@@ -20,28 +34,12 @@ MIN_OUTLINE = 3
 DEFAULT_STEP, NEW_BLOCK_STEP = 1.35, 1.25
 # A line that ends this near to its block's right edge goes on in the next.
 FULL_LINE = 0.85
-# A page with less on it has nothing to tell its number from.
-MIN_LINES = 3
-MAX_FRONT_MATTER = 60
+# A bold line of its own is a title below those told by size.
+BOLD_LEVEL, MAX_BOLD_CHARS = 4, 100
 MAX_COORDINATE = 100_000.0
 
 _MARKS = re.compile(r"[\W_]+")
-_PAGE_NUMBER = re.compile(r"\W*(?:(?:page\s*)?(\d{1,5})|[ivxl]{1,8})\W*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?:;…][\W_]*\Z")
-
-
-@dataclass(slots=True)
-class Line:
-    """One line of text; the origin is the page's top left corner as a reader sees it."""
-
-    text: str
-    x0: float
-    top: float
-    x1: float
-    bottom: float
-    height: float
-    hyphenated: bool = False
-    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +94,100 @@ def body_height(lines: Iterable[Line]) -> float:
     return heights.most_common(1)[0][0] if heights else 0.0
 
 
-def page_elements(lines: list[Line], page: int, profile: Profile) -> list[Element]:
-    """Return the elements of one page."""
-    lines = _without_number(lines, page)
+def page_items(content: PageContent, page: int, before: Mapping[int, Sequence[Line]]) -> list[Item]:
+    """Return a page's lines and tables in reading order, without its running heads and feet.
+
+    `before` has the lines at the edges of the pages before it, by page.
+    """
+    tables = ruled_tables(content.lines, content.rulings)
+    taken = {at: table for table, places in tables for at in places}
+    free = PageContent(
+        [line for at, line in enumerate(content.lines) if at not in taken],
+        width=content.width,
+        height=content.height,
+    )
+    kept = {id(line) for line in without_furniture(free, page, before)}
+    items: list[Item] = []
+    run: list[Line] = []
+    for at, line in enumerate(content.lines):
+        if at not in taken:
+            if id(line) in kept:
+                run.extend(pieces(line))
+            continue
+        if taken[at] not in items:
+            items.extend(tables_among(run))
+            items.append(taken[at])
+            run = []
+    return in_order([*items, *tables_among(run)])
+
+
+def page_elements(
+    items: Sequence[Item], page: int, profile: Profile, content: PageContent
+) -> list[Element]:
+    """Return the elements of one page: its items joined, their boxes where a reader sees them."""
+    elements = []
+    for block in _blocks(items, page, profile):
+        box = _box(block, page, content)
+        if isinstance(block[0], Table):
+            text = "\n".join(map(_row, block[0].rows))
+            elements.append(Element(kind=ElementKind.TABLE, text=text, page=page, box=box))
+        else:
+            elements.append(_element([one for one in block if isinstance(one, Line)], page, box))
+    return elements
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " | ".join(" ".join(cell.split()) for cell in cells)
+
+
+def _blocks(items: Sequence[Item], page: int, profile: Profile) -> list[list[Item]]:
+    lines = [one for one in items if isinstance(one, Line)]
     step = _usual_step(lines)
-    blocks: list[list[Line]] = []
     for line in lines:
         line.level = profile.level(line, page)
-        if blocks and _continues(blocks[-1], line, step):
-            blocks[-1].append(line)
+    _tell_bold(items, profile)
+    blocks: list[list[Item]] = []
+    for item in items:
+        block = blocks[-1] if blocks else None
+        if block and _joins(block, item, step):
+            block.append(item)
         else:
-            blocks.append([line])
-    return [_element(block, page) for block in blocks]
+            blocks.append([item])
+    return blocks
 
 
-def _without_number(lines: list[Line], page: int) -> list[Line]:
-    """Leave out the page's own number, drawn first or last at its head or foot."""
-    if len(lines) < MIN_LINES:
-        return lines
-    top, bottom = min(line.top for line in lines), max(line.bottom for line in lines)
-    if _is_number(lines[0], page) and (lines[0].top == top or lines[0].bottom == bottom):
-        return lines[1:]
-    if _is_number(lines[-1], page) and (lines[-1].top == top or lines[-1].bottom == bottom):
-        return lines[:-1]
-    return lines
+def _tell_bold(items: Sequence[Item], profile: Profile) -> None:
+    """Make short bold lines titles that text of another weight follows."""
+    if profile.outline or not profile.body:
+        return
+    for at, line in enumerate(items):
+        if not isinstance(line, Line) or line.level is not None or not _may_head(line):
+            continue
+        below = items[at + 1] if at + 1 < len(items) else None
+        above = items[at - 1] if at else None
+        alone = not isinstance(above, Line) or not same_row(above, line)
+        if alone and below is not None and not (isinstance(below, Line) and _bound(line, below)):
+            line.level = BOLD_LEVEL
 
 
-def _is_number(line: Line, page: int) -> bool:
-    found = _PAGE_NUMBER.fullmatch(line.text)
-    if found is None:
-        return False
-    # Front matter is counted apart, so a page's number is at most a little below its place.
-    return found[1] is None or page - MAX_FRONT_MATTER <= int(found[1]) <= page + 1
+def _may_head(line: Line) -> bool:
+    return (
+        line.bold
+        and not line.turned
+        and len(line.text) <= MAX_BOLD_CHARS
+        and not _SENTENCE_END.search(line.text)
+        and sum(map(str.isalpha, line.text)) > 2  # noqa: PLR2004 - a number, an ornament
+    )
+
+
+def _bound(line: Line, below: Line) -> bool:
+    """Tell whether what follows a bold line goes on with it."""
+    return below.bold or same_row(line, below) or line.hyphenated
+
+
+def _joins(block: list[Item], item: Item, step: float) -> bool:
+    lines = [one for one in block if isinstance(one, Line)]
+    return bool(lines) and isinstance(item, Line) and _continues(lines, item, step)
 
 
 def _usual_step(lines: list[Line]) -> float:
@@ -143,23 +203,35 @@ def _usual_step(lines: list[Line]) -> float:
 
 def _continues(block: list[Line], line: Line, step: float) -> bool:
     above = block[-1]
-    height = above.height
-    if line.level != above.level:
+    if line.level != above.level or line.turned != above.turned:
         return False
-    if _same_row(above, line) or above.hyphenated:
+    if same_row(above, line) or above.hyphenated:
         return True
-    if abs(line.height - height) > 0.2 * height:
+    if line.level is None and _starts_item(block, line):
         return False
-    if not 0 < line.top - above.top <= NEW_BLOCK_STEP * step * height:
-        return False
-    if line.x0 >= above.x1 or line.x1 <= above.x0:
-        return False
-    return not _indented(block, line)
+    return _below(above, line, step) and not _indented(block, line)
 
 
-def _same_row(above: Line, line: Line) -> bool:
-    shared = min(above.bottom, line.bottom) - max(above.top, line.top)
-    return shared > 0.5 * min(above.height, line.height)
+def _below(above: Line, line: Line, step: float) -> bool:
+    """Tell whether a line stands under another at the page's usual distance, of the same size."""
+    height = above.height
+    return (
+        abs(line.height - height) <= 0.2 * height
+        and 0 < line.top - above.top <= NEW_BLOCK_STEP * step * height
+        and above.x0 < line.x1
+        and line.x0 < above.x1
+    )
+
+
+def _starts_item(block: list[Line], line: Line) -> bool:
+    """Tell an item of a list: a bullet always, a number after another item or a sentence's end."""
+    marker, _, rest = line.text.partition(" ")
+    if not rest or not marks_item(marker):
+        return False
+    if not marker.strip("()").rstrip(".)").isalnum():
+        return True
+    first = block[0].text.partition(" ")[0]
+    return marks_item(first) or _SENTENCE_END.search(block[-1].text) is not None
 
 
 def _indented(block: list[Line], line: Line) -> bool:
@@ -170,19 +242,31 @@ def _indented(block: list[Line], line: Line) -> bool:
     return set_off and _SENTENCE_END.search(above.text) is not None
 
 
-def _element(block: list[Line], page: int) -> Element:
-    x0, x1 = min(line.x0 for line in block), max(line.x1 for line in block)
-    box = Box(
-        page=page,
-        x0=_rounded(x0),
-        y0=_rounded(min(line.top for line in block)),
-        x1=_rounded(x1),
-        y1=_rounded(max(line.bottom for line in block)),
+def _box(block: Sequence[Item], page: int, content: PageContent) -> Box:
+    around = (
+        min(one.x0 for one in block),
+        min(one.top for one in block),
+        max(one.x1 for one in block),
+        max(one.bottom for one in block),
     )
+    seen = turned_back(around, content.quarter, content.width, content.height)
+    x0, y0, x1, y1 = map(_rounded, seen)
+    return Box(page=page, x0=x0, y0=y0, x1=x1, y1=y1)
+
+
+def _element(block: list[Line], page: int, box: Box) -> Element:
+    x0, x1 = min(line.x0 for line in block), max(line.x1 for line in block)
     level = block[0].level
-    kind = ElementKind.PARAGRAPH if level is None else ElementKind.TITLE
     full = x1 if level is not None else x0 + FULL_LINE * (x1 - x0)
-    return Element(kind=kind, text=_joined(block, full), page=page, level=level, box=box)
+    text = _joined(block, full)
+    return Element(kind=_kind(text, level), text=text, page=page, level=level, box=box)
+
+
+def _kind(text: str, level: int | None) -> ElementKind:
+    if level is not None:
+        return ElementKind.TITLE
+    marker, _, rest = text.partition(" ")
+    return ElementKind.LIST_ITEM if rest and marks_item(marker) else ElementKind.PARAGRAPH
 
 
 def _joined(block: list[Line], full: float) -> str:
@@ -191,8 +275,8 @@ def _joined(block: list[Line], full: float) -> str:
         above, line = block[i - 1], block[i]
         if above.hyphenated:
             # Two halves on one row: that was no line's end, and the hyphen belongs there.
-            parts.append("-" if _same_row(above, line) else "")
-        elif above.x1 >= full or _same_row(above, line) or line.level is not None:
+            parts.append("-" if same_row(above, line) else "")
+        elif above.x1 >= full or same_row(above, line) or line.level is not None:
             parts.append(" ")
         else:
             parts.append("\n")

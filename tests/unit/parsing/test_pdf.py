@@ -8,7 +8,7 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
 
-from services.ingest_worker.parsing import pdf
+from services.ingest_worker.parsing import pdf_pages
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
@@ -196,7 +196,7 @@ def test_a_file_that_forbids_copying_alone_is_read(path: Path) -> None:
 def test_a_page_that_is_a_bomb_is_too_large_every_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf, "MAX_PAGE_BYTES", 20_000_000)
+    monkeypatch.setattr(pdf_pages, "MAX_PAGE_BYTES", 20_000_000)
     content = zlib.compress(b" " * 60_000_000, 1)
     head = (
         b"%PDF-1.7\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
