@@ -286,6 +286,14 @@ class VectorStoreUnavailable(Unavailable):
     code = "vector_store_unavailable"
 
 
+class ParserUnavailable(Unavailable):
+    """Files cannot be read here, or not as safely as they should be; the work waits."""
+
+    code = "parser_unavailable"
+    who: ClassVar[Who] = "operator"
+    hint = "See the parse workers' log and docs/howto/operate.md on isolation."
+
+
 class StorageUnavailable(Unavailable):
     """The blob store does not answer."""
 

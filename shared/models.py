@@ -7,9 +7,12 @@ answer with them.
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from shared.errors import Who
+
+# The largest number that a column of type integer holds.
+MAX_INTEGER = 2**31 - 1
 
 
 class Value(BaseModel):
@@ -21,11 +24,11 @@ class Value(BaseModel):
 class Box(Value):
     """A rectangle on a page, in PDF points (1/72 inch) from the page's top left corner."""
 
-    page: int = Field(ge=1)
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    page: int = Field(ge=1, le=MAX_INTEGER)
+    x0: FiniteFloat
+    y0: FiniteFloat
+    x1: FiniteFloat
+    y1: FiniteFloat
 
 
 class ElementKind(StrEnum):
@@ -49,7 +52,7 @@ class Element(Value):
 
     kind: ElementKind
     text: str
-    page: int = Field(default=1, ge=1)
+    page: int = Field(default=1, ge=1, le=MAX_INTEGER)
     level: int | None = Field(default=None, ge=1, le=9)
     box: Box | None = None
 

@@ -18,6 +18,12 @@ MIB = 1024 * 1024
 ProviderName = Literal["openai", "anthropic"]
 
 
+def _split_at_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
 class DatabaseSettings(SettingsGroup):
     """Postgres, the database of truth."""
 
@@ -241,6 +247,14 @@ class IngestSettings(SettingsGroup):
     parser_recycle_parts: int = Field(
         default=5000, ge=1, description="Parts after which a parser process is renewed."
     )
+    parser_isolation: Literal["none", "seccomp", "full"] = Field(
+        default="seccomp",
+        description="Least isolation of parser processes with which a parse worker starts: `full` (seccomp and Landlock), `seccomp` or `none`; they always get the best the kernel has.",
+    )
+    parser_programs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(Path("/usr/bin/tesseract"),),
+        description="Programs that parser processes may start, under the same isolation (`full` only), separated by commas; those that do not exist are left out.",
+    )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."
     )
@@ -274,6 +288,11 @@ class IngestSettings(SettingsGroup):
         default=86_400.0, gt=0, description="Longest life of a job, seconds."
     )
 
+    @field_validator("parser_programs", mode="before")
+    @classmethod
+    def _split_programs(cls, value: object) -> object:
+        return _split_at_commas(value)
+
 
 class QuerySettings(SettingsGroup):
     """Search and answers."""
@@ -294,10 +313,8 @@ class QuerySettings(SettingsGroup):
 
     @field_validator("providers", mode="before")
     @classmethod
-    def _split_at_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
-        return value
+    def _split_providers(cls, value: object) -> object:
+        return _split_at_commas(value.lower() if isinstance(value, str) else value)
 
     @field_validator("providers")
     @classmethod

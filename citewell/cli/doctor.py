@@ -142,6 +142,8 @@ def _alive(pid: int) -> bool:
 
 
 def _advice(part: str) -> str:
+    if part == "parser_isolation":
+        return "a newer kernel or container engine; see docs/howto/operate.md on isolation"
     return f"start or free {part}; it is tried again by itself"
 
 

@@ -14,8 +14,10 @@ from celery import Celery, signals
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.lifeline import die_with_parent, touch
 from services.ingest_worker.messages import PARSE_QUEUE
+from services.ingest_worker.parsing.sandbox.required import require_isolation
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher
+from shared.errors import ConfigurationInvalid
 from shared.settings import read_settings
 from shared.telemetry.logs import set_up_logs
 
@@ -45,6 +47,21 @@ def show_life(**_: Any) -> None:
 @cache
 def _alive_file() -> Path | None:
     return read_settings().ingest.alive_file
+
+
+@signals.celeryd_after_setup.connect
+def require_cells(**_: Any) -> None:
+    """Refuse to parse where parser processes cannot be isolated as the settings ask.
+
+    Raises:
+        SystemExit: they cannot; any other error Celery would only log.
+    """
+    if PARSE_QUEUE not in app.amqp.queues.consume_from:
+        return
+    try:
+        require_isolation(read_settings().ingest.parser_isolation)
+    except ConfigurationInvalid as error:
+        raise SystemExit(error.detail) from error
 
 
 @signals.worker_process_init.connect

@@ -13,6 +13,7 @@ from services.ingest_worker.following.feed import Feed
 from services.ingest_worker.following.streams import Streams
 from services.ingest_worker.following.waiting import Waiting
 from services.ingest_worker.messages import Publisher
+from services.ingest_worker.parsing.sandbox.required import tell_isolation
 from services.ingest_worker.retrying import Retrier
 from services.ingest_worker.upkeep.deletion import bury, remove_orphans
 from services.ingest_worker.upkeep.doctor import mend_points
@@ -152,6 +153,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
             Check("sweeper", partial(_check_sweeper, sweeper, since=time.monotonic())),
             Check("redis", outside.ping_broker, required=False),
             Check("qdrant", outside.vectors.ping, required=False),
+            Check("parser_isolation", tell_isolation, required=False),
         ),
     )
 

@@ -42,8 +42,8 @@ class WorkerContext:
         self._vectors = build_vector_store(settings.qdrant)
         self._embedders = Embedders(settings)
         self._budgets = Budgets(settings)
-        self._parser = ParserProcess(settings.ingest)
         self._scratch = ScratchFolder()
+        self._parser = ParserProcess(settings.ingest, self._scratch.path)
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )

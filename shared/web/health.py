@@ -21,13 +21,13 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.health")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A dependency: `probe` returns when it works and raises when not.
+    """A dependency: `probe` returns when it works, perhaps with a word on how, and raises when not.
 
     Without a `required` one the service is not ready; without another it is degraded.
     """
 
     name: str
-    probe: Callable[[], Awaitable[None]]
+    probe: Callable[[], Awaitable[str | None]]
     required: bool = True
 
 
@@ -95,9 +95,10 @@ async def readiness(checks: Sequence[Check]) -> ReadyResponse:
 async def _probe(check: Check) -> DependencyStatus:
     started = time.perf_counter()
     failure: Exception | None = None
+    told: str | None = None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
-            await check.probe()
+            told = await check.probe()
     except Exception as error:  # noqa: BLE001
         # Whatever a probe raises means down; the door is open, so only our own words go out.
         failure = error
@@ -107,13 +108,11 @@ async def _probe(check: Check) -> DependencyStatus:
         required=check.required,
         latency_ms=round((time.perf_counter() - started) * 1000, 1),
         code=failure.code if isinstance(failure, CitewellError) else None,
-        detail=_detail(failure),
+        detail=_detail(failure) if failure else told,
     )
 
 
-def _detail(failure: Exception | None) -> str | None:
-    if failure is None:
-        return None
+def _detail(failure: Exception) -> str:
     if isinstance(failure, TimeoutError):
         return f"No answer within {PROBE_TIMEOUT_S} s."
     return failure.detail if isinstance(failure, CitewellError) else "The probe failed."

@@ -13,6 +13,8 @@ from typing_extensions import override
 from services.ingest_worker.app import create_app
 from services.ingest_worker.context import Outside, build_context
 from services.ingest_worker.messages import PARSE_PARTS, MemoryPublisher, Message
+from services.ingest_worker.parsing.sandbox import seccomp
+from services.ingest_worker.parsing.sandbox.confine import isolation_here
 from shared.errors import ConfigurationInvalid
 from shared.settings import BlobSettings, EmbeddingSettings, read_settings
 from shared.vectors.memory import MemoryVectorStore
@@ -113,6 +115,20 @@ async def test_without_a_sweep_for_a_minute_the_process_is_not_ready(
         unready = await api.client.get("/readyz")
     assert unready.status_code == 503
     assert unready.json()["dependencies"]["sweeper"]["detail"].startswith("No sweep for")
+
+
+async def test_readiness_names_what_holds_the_parsers(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_api(api_settings(database_url, tmp_path), tmp_path) as api:
+        told = (await api.client.get("/readyz")).json()["dependencies"]["parser_isolation"]
+        assert (told["status"] == "up") == (isolation_here().level == "full")
+        monkeypatch.setattr(seccomp, "available", lambda: False)
+        worse = await api.client.get("/readyz")
+    assert worse.status_code == 200
+    assert worse.json()["status"] == "degraded"
+    told = worse.json()["dependencies"]["parser_isolation"]
+    assert (told["status"], told["code"]) == ("down", "parser_unavailable")
 
 
 async def test_a_loop_that_dies_begins_again(

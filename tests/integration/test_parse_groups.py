@@ -43,8 +43,8 @@ def left_in(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-async def parser(api: IngestApi) -> AsyncIterator[ParserProcess]:
-    parser = ParserProcess(api.context.settings.ingest)
+async def parser(api: IngestApi, tmp_path: Path) -> AsyncIterator[ParserProcess]:
+    parser = ParserProcess(api.context.settings.ingest, tmp_path)
     yield parser
     await parser.aclose()
 

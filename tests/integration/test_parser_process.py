@@ -15,8 +15,10 @@ from fpdf import FPDF
 
 from services.ingest_worker.parsing import process as process_module
 from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.family import resident_bytes
 from services.ingest_worker.parsing.packing import unpack_elements
-from services.ingest_worker.parsing.process import CHILD, ROOT, ParserProcess, resident_bytes
+from services.ingest_worker.parsing.process import CHILD, ROOT, ParserProcess
+from services.ingest_worker.parsing.sandbox.confine import Cell
 from shared.errors import (
     FileCorrupt,
     FileEmpty,
@@ -49,8 +51,8 @@ def source(tmp_path: Path) -> Source:
 
 
 @pytest.fixture
-async def parser() -> AsyncIterator[ParserProcess]:
-    parser = ParserProcess(IngestSettings())
+async def parser(tmp_path: Path) -> AsyncIterator[ParserProcess]:
+    parser = ParserProcess(IngestSettings(), tmp_path)
     yield parser
     await parser.aclose()
 
@@ -159,7 +161,7 @@ async def test_what_is_no_answer_is_a_crash(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, match: str
 ) -> None:
     stand_in(tmp_path, monkeypatch, act)
-    parser = ParserProcess(IngestSettings())
+    parser = ParserProcess(IngestSettings(), tmp_path)
     with pytest.raises(ParserCrashed, match=match):
         await plan(parser, source)
     await parser.aclose()
@@ -169,7 +171,7 @@ async def test_over_time_the_child_is_killed(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "time.sleep(60)")
-    parser = ParserProcess(IngestSettings())
+    parser = ParserProcess(IngestSettings(), tmp_path)
     await parser.start()
     pid, start = parser.pid, time.monotonic()
     with pytest.raises(ParseTimedOut):
@@ -183,7 +185,7 @@ async def test_a_child_that_grows_too_large_is_killed(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "held = b'x' * (400 << 20); time.sleep(60)")
-    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB))
+    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB), tmp_path)
     with pytest.raises(ParseOutOfMemory):
         await parser.parse(source, timeout_s=TIMEOUT_S)
     await parser.aclose()
@@ -193,7 +195,7 @@ async def test_a_large_child_that_dies_was_out_of_memory(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "held = b'x' * (200 << 20); time.sleep(0.5); os.abort()")
-    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB))
+    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB), tmp_path)
     with pytest.raises(ParseOutOfMemory):
         await parser.parse(source, timeout_s=TIMEOUT_S)
     await parser.aclose()
@@ -205,7 +207,7 @@ async def test_address_space_is_limited(tmp_path: Path) -> None:
     with path.open("wb") as file:
         for _ in range(300):
             file.write(b"word\n\n" * (MIB // 6))
-    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB))
+    parser = ParserProcess(IngestSettings(parser_memory_bytes=256 * MIB), tmp_path)
     with pytest.raises(ParseOutOfMemory):
         await parser.parse(Source(path, "a.txt"), timeout_s=60)
     await parser.aclose()
@@ -215,7 +217,7 @@ async def test_cancelling_kills_the_child(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "time.sleep(60)")
-    parser = ParserProcess(IngestSettings())
+    parser = ParserProcess(IngestSettings(), tmp_path)
     await parser.start()
     pid = parser.pid
     task = asyncio.create_task(parser.parse(source, timeout_s=TIMEOUT_S))
@@ -227,8 +229,8 @@ async def test_cancelling_kills_the_child(
     await parser.aclose()
 
 
-async def test_the_child_is_renewed_after_its_parts(source: Source) -> None:
-    parser = ParserProcess(IngestSettings(parser_recycle_parts=2))
+async def test_the_child_is_renewed_after_its_parts(source: Source, tmp_path: Path) -> None:
+    parser = ParserProcess(IngestSettings(parser_recycle_parts=2), tmp_path)
     pids = []
     for _ in range(4):
         await parser.start()
@@ -242,12 +244,12 @@ async def test_a_grown_child_is_renewed(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "grown.py").write_text(
-        f"import sys\nheld = b'x' * (100 << 20)\nfrom {CHILD} import main\n"
-        "main(*map(int, sys.argv[1:]))\n"
+        f"import sys\nheld = b'x' * (100 << 20)\nfrom {CHILD} import Cell, main\n"
+        "main(Cell.model_validate_json(sys.argv[1]))\n"
     )
     monkeypatch.setattr(process_module, "CHILD", "grown")
     monkeypatch.setattr(process_module, "ROOT", f"{ROOT}:{tmp_path}")
-    parser = ParserProcess(IngestSettings(parser_recycle_bytes=100 * MIB))
+    parser = ParserProcess(IngestSettings(parser_recycle_bytes=100 * MIB), tmp_path)
     await parser.start()
     pid = parser.pid
     assert (await plan(parser, source)).pages == 5
@@ -258,14 +260,14 @@ async def test_a_grown_child_is_renewed(
 async def test_closing_ends_the_child_even_one_that_does_not_listen(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ParserProcess(IngestSettings())
+    real = ParserProcess(IngestSettings(), tmp_path)
     await plan(real, source)
     pid = real.pid
     await real.aclose()
     assert not alive(pid)
     monkeypatch.setattr(process_module, "GOODBYE_S", 0.2)
     stand_in(tmp_path, monkeypatch, "time.sleep(60)")
-    deaf = ParserProcess(IngestSettings())
+    deaf = ParserProcess(IngestSettings(), tmp_path)
     await deaf.start()
     pid = deaf.pid
     await deaf.aclose()
@@ -276,7 +278,9 @@ async def test_closing_ends_the_child_even_one_that_does_not_listen(
 async def test_the_child_sees_an_empty_environment(parser: ParserProcess) -> None:
     await parser.start()
     names = {entry.partition("=")[0] for entry in kernel_says(parser.pid, "environ").split("\0")}
-    assert names <= {"", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+    python = {"LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
+    threads = {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"}
+    assert names <= {"", *python, *threads}
 
 
 async def test_the_child_imports_no_model_and_no_service(
@@ -290,14 +294,15 @@ async def test_the_child_imports_no_model_and_no_service(
     assert resident_bytes(parser.pid) < 150 * MIB
 
 
-async def test_the_child_dies_with_a_parent_that_is_killed() -> None:
+async def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
-        import asyncio, time
+        import asyncio, sys, time
+        from pathlib import Path
         from services.ingest_worker.parsing.process import ParserProcess
         from shared.settings import IngestSettings
         async def main():
-            parser = ParserProcess(IngestSettings())
+            parser = ParserProcess(IngestSettings(), Path(sys.argv[1]))
             await parser.start()
             print(parser.pid, flush=True)
             time.sleep(60)
@@ -305,7 +310,7 @@ async def test_the_child_dies_with_a_parent_that_is_killed() -> None:
         """
     )
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-c", script, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
@@ -315,9 +320,10 @@ async def test_the_child_dies_with_a_parent_that_is_killed() -> None:
     await until(lambda: not alive(pid))
 
 
-def test_a_child_whose_parent_is_gone_leaves_at_once() -> None:
+def test_a_child_whose_parent_is_gone_leaves_at_once(tmp_path: Path) -> None:
+    cell = Cell(parent=1, memory_bytes=1 << 40, files=tmp_path, scratch=tmp_path, scratch_bytes=MIB)
     done = subprocess.run(
-        [sys.executable, "-m", CHILD, str(1 << 40), "1"], cwd=ROOT, check=False, timeout=30
+        [sys.executable, "-m", CHILD, cell.model_dump_json()], cwd=ROOT, check=False, timeout=30
     )
     assert done.returncode == 1
 

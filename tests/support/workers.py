@@ -88,7 +88,7 @@ class Workers:
 
 @asynccontextmanager
 async def working(api: IngestApi, scratch: Path) -> AsyncIterator[Workers]:
-    parser = ParserProcess(api.context.settings.ingest)
+    parser = ParserProcess(api.context.settings.ingest, scratch)
     try:
         yield Workers(api, parser, scratch)
     finally:

@@ -1,11 +1,11 @@
 """The parser process: reads requests from standard input, answers on standard output.
 
-Started by `process.ParserProcess`, never by hand. It holds no secret, writes nothing, and dies
-with its parent: at the end of input, or by the kernel's hand when the parent is gone.
+Started by `process.ParserProcess`, never by hand. It holds no secret, is shut in before it reads
+its first file, and dies with its parent: at the end of input, or by the kernel's hand when the
+parent is gone.
 """
 
 import os
-import resource
 import sys
 from typing import BinaryIO
 
@@ -13,16 +13,19 @@ from services.ingest_worker.lifeline import die_with_parent
 from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Request, frame
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
+from services.ingest_worker.parsing.sandbox.confine import Cell, IsolationMissing, confine
 from shared.errors import CitewellError, ParseOutOfMemory
 
+# Exit codes: the parent is gone; the isolation asked for cannot be had (sysexits.h, EX_CONFIG).
+ORPHANED, UNCONFINED = 1, 78
 
-def main(memory_bytes: int, parent: int) -> None:
+
+def main(cell: Cell) -> None:
     """Answer requests until there are no more."""
-    _die_with(parent)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _die_with(cell.parent)
     requests, replies = _own_pipes()
     parsers = Parsers()
+    _shut_in(cell)
     while request := read_request(requests):
         replies.write(answer(parsers, request))
         replies.flush()
@@ -65,7 +68,14 @@ def _die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends, however it ends."""
     die_with_parent()
     if os.getppid() != parent:  # It was gone before the line above.
-        sys.exit(1)
+        sys.exit(ORPHANED)
+
+
+def _shut_in(cell: Cell) -> None:
+    try:
+        confine(cell)
+    except IsolationMissing:
+        sys.exit(UNCONFINED)
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -78,4 +88,4 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(Cell.model_validate_json(sys.argv[1]))

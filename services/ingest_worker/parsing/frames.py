@@ -8,9 +8,11 @@ import struct
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from pydantic_core import from_json
 
 from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.scrub import scrub_all
 from shared.errors import (
     ArchiveUnsafe,
     FileCorrupt,
@@ -32,6 +34,8 @@ LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
 MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
+# The most pages of one file that are believed; a number beyond would be millions of parts.
+MAX_PAGES = 1 << 20
 
 _ERRORS: dict[str, type[FileRejected]] = {
     error.code: error
@@ -104,9 +108,21 @@ class Reply(BaseModel):
     """What the child found; the elements are the frame's body."""
 
     plan: Plan | None = None
-    pages: int = 0
+    pages: int = Field(default=0, ge=0, le=MAX_PAGES)
     warnings: list[JobWarning] = []
     failure: Failure | None = None
+
+    @classmethod
+    def trusted(cls, head: bytes) -> "Reply":
+        """Read a head that a child sent: every text in it is scrubbed, whatever field it is in.
+
+        Raises:
+            ValueError: it is no reply, or claims more pages than a file can have.
+        """
+        reply = cls.model_validate(scrub_all(from_json(head)))
+        if reply.plan is not None and not 0 <= reply.plan.pages <= MAX_PAGES:
+            raise ValueError("The plan has more pages than a file can have.")
+        return reply
 
 
 def frame(head: BaseModel, body: bytes = b"") -> bytes:

@@ -4,6 +4,7 @@ import zlib
 
 from pydantic import TypeAdapter, ValidationError
 
+from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import FileCorrupt, FileTooLarge
 from shared.models import Element
 
@@ -19,7 +20,7 @@ def pack_elements(elements: list[Element]) -> bytes:
 
 
 def unpack_elements(packed: bytes, *, limit: int = UNPACKED_BYTES) -> list[Element]:
-    """Return what was packed.
+    """Return what was packed, its text scrubbed: a child that was taken over may send anything.
 
     Raises:
         FileTooLarge: it unpacks to more than `limit` bytes of JSON.
@@ -30,6 +31,11 @@ def unpack_elements(packed: bytes, *, limit: int = UNPACKED_BYTES) -> list[Eleme
         content = inflater.decompress(packed, limit)
         if inflater.unconsumed_tail:
             raise FileTooLarge(f"The text of one part takes more than {limit} bytes.")
-        return _ELEMENTS.validate_json(content)
+        return [_scrubbed(element) for element in _ELEMENTS.validate_json(content)]
     except (zlib.error, ValidationError) as error:
         raise FileCorrupt("The stored elements of a part cannot be read.") from error
+
+
+def _scrubbed(element: Element) -> Element:
+    text = scrub(element.text)
+    return element if text is element.text else element.model_copy(update={"text": text})

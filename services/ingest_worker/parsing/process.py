@@ -1,22 +1,29 @@
 """A warm parser process: files are read in there, so that a bad one can only harm itself.
 
-One for each worker slot; it reads one part at a time. Call it from the thread that lives as long
-as the process: the child dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
+It sees one folder and the packages, no network, no secret and no other process (`sandbox`). One for
+each worker slot; it reads one part at a time. Call it from the thread that lives as long as the
+process: the child dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
 """
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 import services
 from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.family import (
+    empty_folder,
+    end_family,
+    family_bytes,
+    folder_size,
+)
 from services.ingest_worker.parsing.frames import (
     LENGTHS,
     MAX_BODY_BYTES,
@@ -26,7 +33,14 @@ from services.ingest_worker.parsing.frames import (
     Verb,
     frame,
 )
-from shared.errors import ParseOutOfMemory, ParserCrashed, ParseTimedOut
+from services.ingest_worker.parsing.sandbox.confine import Cell
+from shared.errors import (
+    CitewellError,
+    ParseOutOfMemory,
+    ParserCrashed,
+    ParserUnavailable,
+    ParseTimedOut,
+)
 from shared.models import JobWarning
 from shared.settings import MIB, IngestSettings
 
@@ -36,6 +50,11 @@ ROOT = Path(services.__file__).parent.parent
 # Address space beyond the memory limit: libraries map more than they touch. It stops an
 # allocation too quick for the watch below.
 MAPPED_BYTES = 1024 * MIB
+# What one part may lay down in the child's scratch folder.
+SCRATCH_BYTES = 1024 * MIB
+SCRATCH_FILES = 10_000
+# The child's exit code when it cannot be shut in (`child.UNCONFINED`).
+UNCONFINED = 78
 WATCH_S = 0.1
 GOODBYE_S = 2.0
 
@@ -68,17 +87,30 @@ class ParserProcess:
     """
 
     def __init__(
-        self, settings: IngestSettings, *, environment: Mapping[str, str] | None = None
+        self,
+        settings: IngestSettings,
+        files: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the limits; `environment` is all the child sees besides what Python needs."""
+        """Take the limits and the one folder whose files can be read.
+
+        `environment` is all the child sees besides what Python needs.
+        """
         self._settings = settings
+        self._files = files.resolve()
         self._environment = {
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # One thread: the slots are the parallelism, and none may run before it is shut in.
+            "OMP_NUM_THREADS": "1",
+            "OMP_THREAD_LIMIT": "1",
+            "OPENBLAS_NUM_THREADS": "1",
             **(environment or {}),
         }
         self._process: Process | None = None
+        self._scratch: Path | None = None
         self._parts = 0
         self._memory = 0
         self._turn = asyncio.Lock()
@@ -137,20 +169,32 @@ class ParserProcess:
 
     async def _started(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            limit = self._settings.parser_memory_bytes + MAPPED_BYTES
             self._parts = 0
+            self._forget_scratch()
+            self._scratch = Path(tempfile.mkdtemp(prefix="parser-", dir=self._files))
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", CHILD, str(limit), str(os.getpid())),
+                *(sys.executable, "-P", "-m", CHILD, self._cell(self._scratch).model_dump_json()),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env=self._environment,
+                env={**self._environment, "TMPDIR": str(self._scratch)},
                 cwd="/",
                 # A Ctrl-C at the terminal is the parent's to act on.
                 start_new_session=True,
                 limit=MIB,
             )
         return self._process
+
+    def _cell(self, scratch: Path) -> Cell:
+        return Cell(
+            parent=os.getpid(),
+            memory_bytes=self._settings.parser_memory_bytes + MAPPED_BYTES,
+            files=self._files,
+            scratch=scratch,
+            scratch_bytes=SCRATCH_BYTES,
+            programs=self._settings.parser_programs,
+            least=self._settings.parser_isolation,
+        )
 
     async def _watched(
         self, process: Process, request: bytes, timeout_s: float
@@ -173,13 +217,19 @@ class ParserProcess:
     ) -> None:
         if asking.done():
             return
-        memory = resident_bytes(process.pid)
+        memory = family_bytes(process.pid)
         # Of one that has just died nothing is resident: its most is what tells.
         self._memory = max(self._memory, memory)
         if memory > self._settings.parser_memory_bytes:
             raise ParseOutOfMemory
+        self._check_scratch()
         if over_time:
             raise ParseTimedOut
+
+    def _check_scratch(self) -> None:
+        count, size = folder_size(self._scratch) if self._scratch else (0, 0)
+        if count > SCRATCH_FILES or size > SCRATCH_BYTES:
+            raise ParseOutOfMemory("Reading the file took more room on disk than a parser may use.")
 
     async def _exchange(self, process: Process, request: bytes) -> tuple[Reply, bytes]:
         if process.stdin is None or process.stdout is None:
@@ -190,16 +240,20 @@ class ParserProcess:
             head, body = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
             if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
                 raise ParserCrashed("The parser process sent more than one part may hold.")
-            reply = Reply.model_validate_json(await process.stdout.readexactly(head))
+            reply = Reply.trusted(await process.stdout.readexactly(head))
             return reply, await process.stdout.readexactly(body)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise await self._death(process) from error
-        except ValidationError as error:
+        except ValueError as error:
             raise ParserCrashed("The parser process sent what is no answer.") from error
 
-    async def _death(self, process: Process) -> ParserCrashed | ParseOutOfMemory:
+    async def _death(self, process: Process) -> CitewellError:
         """Say what the child died of; one that was large was most likely refused more memory."""
         code = await process.wait()
+        if code == UNCONFINED:
+            return ParserUnavailable(
+                "The parser process cannot be isolated as CITEWELL_INGEST_PARSER_ISOLATION asks."
+            )
         if self._memory > self._settings.parser_memory_bytes // 2:
             return ParseOutOfMemory()
         cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -208,7 +262,9 @@ class ParserProcess:
     async def _recycle(self, process: Process) -> None:
         """End a child that has grown or served for long; the next call starts another."""
         self._parts += 1
-        grown = resident_bytes(process.pid) > self._settings.parser_recycle_bytes
+        if self._scratch is not None:
+            empty_folder(self._scratch)
+        grown = family_bytes(process.pid) > self._settings.parser_recycle_bytes
         if grown or self._parts >= self._settings.parser_recycle_parts:
             await self._end()
 
@@ -222,21 +278,22 @@ class ParserProcess:
             await asyncio.wait_for(process.wait(), GOODBYE_S)
         except TimeoutError:
             await self._kill()
+        end_family(process.pid)
         self._process = None
+        self._forget_scratch()
 
     async def _kill(self) -> None:
+        """Kill the child and all it started: nobody can have left its session."""
         process, self._process = self._process, None
         if process is None:
             return
+        end_family(process.pid)
         if process.returncode is None:
             process.kill()
         await process.wait()
+        self._forget_scratch()
 
-
-def resident_bytes(pid: int) -> int:
-    """Return a process's resident memory, 0 when it is gone."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def _forget_scratch(self) -> None:
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)

@@ -11,7 +11,7 @@ from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Reque
 from services.ingest_worker.parsing.packing import unpack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEmpty, FileRejected
-from shared.models import ParseOptions
+from shared.models import JobWarning, ParseOptions
 
 
 @pytest.fixture
@@ -99,3 +99,32 @@ def test_every_rejection_comes_home_as_its_own_class(error: type[FileRejected]) 
 
 def test_a_code_nobody_knows_is_a_corrupt_file() -> None:
     assert type(Failure(code="other", detail="x").error()) is FileCorrupt
+
+
+def test_every_text_of_a_reply_is_scrubbed() -> None:
+    head = rb"""{
+        "plan": {"media_type": "text/\u0000plain", "pages": 1, "parser": "a\u001b[2J"},
+        "warnings": [{"code": "truncated", "detail": "cut\u0007 here"}],
+        "failure": {"code": "file_corrupt", "detail": "\u0085bad\u009f"}
+    }"""
+    assert Reply.trusted(head) == Reply(
+        plan=Plan("text/plain", 1, "a[2J"),
+        warnings=[JobWarning(code="truncated", detail="cut here")],
+        failure=Failure(code="file_corrupt", detail="\nbad"),
+    )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"[]",
+        b"{",
+        b'{"pages": -1}',
+        b'{"pages": 99999999999}',
+        b'{"plan": {"media_type": "a/b", "pages": 1048577, "parser": "a"}}',
+        b'{"warnings": [{"code": "unheard_of", "detail": ""}]}',
+    ],
+)
+def test_what_is_no_reply_is_refused(head: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Reply.trusted(head)
