@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 
 from services.ingest_worker.celery_settings import celery_settings
@@ -20,6 +21,11 @@ from services.ingest_worker.publishing import CeleryPublisher
 from shared.errors import ConfigurationInvalid
 from shared.settings import read_settings
 from shared.telemetry.logs import set_up_logs
+
+# sysexits.h, EX_CONFIG
+UNCONFIGURED = 78
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class CitewellCelery(Celery):
@@ -61,7 +67,8 @@ def require_cells(**_: Any) -> None:
     try:
         require_isolation(read_settings().ingest.parser_isolation)
     except ConfigurationInvalid as error:
-        raise SystemExit(error.detail) from error
+        log.critical("not_started", detail=error.detail)
+        raise SystemExit(UNCONFIGURED) from error
 
 
 @signals.worker_process_init.connect

@@ -347,3 +347,31 @@ def test_levels_are_named_and_compared() -> None:
         "seccomp, without Landlock",
         "none",
     ]
+
+
+def test_a_parse_worker_that_cannot_isolate_does_not_start(tmp_path: Path) -> None:
+    script = """if True:
+        from services.ingest_worker.parsing.sandbox import seccomp
+        seccomp.available = lambda: False
+        import sys
+        from celery.__main__ import main
+        app = "services.ingest_worker.celery_app"
+        sys.argv = ["celery", "-A", app, "worker", "-Q", "parse", "--without-gossip", "-c", "1"]
+        main()
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={
+            "CITEWELL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+            "CITEWELL_AUTH_SECRET": "x" * 32,
+            "CITEWELL_BLOBS_URL": f"file://{tmp_path}",
+            "CITEWELL_REDIS_URL": "redis://127.0.0.1:1/0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert "CITEWELL_INGEST_PARSER_ISOLATION asks for seccomp" in done.stdout + done.stderr

@@ -1,9 +1,21 @@
 """How large a drill is, and by which dice: from the environment, as CONTRIBUTING.md lists it."""
 
 import random
+from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class FuzzSettings(BaseSettings):
+    """How long spoilt files are thrown at the parsers, which, and by which dice."""
+
+    model_config = SettingsConfigDict(env_prefix="CITEWELL_TEST_FUZZ_", frozen=True)
+
+    seed: int = Field(default_factory=lambda: random.SystemRandom().randrange(1_000_000))
+    minutes: float = Field(default=5, gt=0)
+    folder: Path | None = None
+    only: str = ""
 
 
 class DrillSettings(BaseSettings):
