@@ -37,11 +37,11 @@ class Reading:
     words: Counter[str]
 
 
-def run(name: str, python: str, file: Path, small: Path) -> Reading:
+def run(name: str, python: str, file: Path) -> Reading:
     """Run a reader in a process of its own."""
     with TemporaryDirectory(prefix="citewell-bench-") as scratch:
         words = Path(scratch) / "words.json"
-        command = [python, str(HERE / "readers" / f"{name}.py"), str(file), str(words), str(small)]
+        command = [python, str(HERE / "readers" / f"{name}.py"), str(file), str(words)]
         done = subprocess.run(
             command,
             check=True,
@@ -62,17 +62,15 @@ def recall(reading: Reading, reference: Reading) -> float:
     return (reading.words & reference.words).total() / max(1, reference.words.total())
 
 
-def rounds(
-    file: Path, pythons: dict[str, str], count: int, small: Path
-) -> Iterator[dict[str, Reading]]:
+def rounds(file: Path, pythons: dict[str, str], count: int) -> Iterator[dict[str, Reading]]:
     """Yield each round's readings of a file: every reader once, one after the other."""
     for _ in range(count):
-        yield {name: run(name, python, file, small) for name, python in pythons.items()}
+        yield {name: run(name, python, file) for name, python in pythons.items()}
 
 
-def compare(file: Path, pythons: dict[str, str], count: int, small: Path) -> dict[str, float]:
+def compare(file: Path, pythons: dict[str, str], count: int) -> dict[str, float]:
     """Print a file's figures; return how many times as fast as each peer ours is, by median."""
-    readings = list(rounds(file, pythons, count, small))
+    readings = list(rounds(file, pythons, count))
     ratios = {}
     for name in pythons:
         own = [one[name] for one in readings]
@@ -101,10 +99,10 @@ def main() -> None:
     files = sorted(options.folder.glob("*.pdf"), key=lambda file: file.stat().st_size)
     ratios: dict[str, list[float]] = {}
     for file in files:
-        pages = run(REFERENCE, sys.executable, file, files[0]).pages
+        pages = run(REFERENCE, sys.executable, file).pages
         slow = SLOW if pages > options.slow_pages else frozenset[str]()
         chosen = {name: python for name, python in pythons.items() if name not in slow}
-        for name, ratio in compare(file, chosen, options.rounds, files[0]).items():
+        for name, ratio in compare(file, chosen, options.rounds).items():
             ratios.setdefault(name, []).append(ratio)
     for name, found in ratios.items():
         print(f"{name:18} citewell/it {geometric_mean(found):.2f} over {len(found)} files")

@@ -20,6 +20,8 @@ MIN_LEFT_SHARE = 0.5
 MIN_LINES = 3
 MAX_FRONT_MATTER = 60
 MAX_NUMBER_DIGITS = 5
+# Small print that fills an edge is no running head, and comparing much of it would take long.
+MAX_EDGE_LINES = 60
 
 _PAGE_NUMBER = re.compile(r"\W*(?:(?:page\s*)?(\d{1,5})|[ivxl]{1,8})\W*", re.IGNORECASE)
 _NUMBERS = re.compile(r"(\d+)")
@@ -33,11 +35,10 @@ def without_furniture(
     `before` has the lines at the edges of the pages before it, by page.
     """
     lines = without_number(content.lines, page)
-    repeated = [
-        at
-        for at, line in enumerate(lines)
-        if in_zone(line, content.height) and _times(line, page, before) >= SEEN
-    ]
+    at_edges = [at for at, line in enumerate(lines) if in_zone(line, content.height)]
+    if len(at_edges) > MAX_EDGE_LINES:
+        return lines
+    repeated = [at for at in at_edges if _times(lines[at], page, before) >= SEEN]
     left = len(lines) - len(repeated)
     if not repeated or left < max(MIN_LINES, MIN_LEFT_SHARE * len(lines)):
         return lines
@@ -55,7 +56,7 @@ def _times(line: Line, page: int, before: Mapping[int, Sequence[Line]]) -> int:
 
 def edge_lines(content: PageContent) -> list[Line]:
     """Return the lines that may be running heads and feet."""
-    return [line for line in content.lines if in_zone(line, content.height)]
+    return [line for line in content.lines if in_zone(line, content.height)][:MAX_EDGE_LINES]
 
 
 def in_zone(line: Line, height: float) -> bool:

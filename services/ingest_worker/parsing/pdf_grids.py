@@ -76,7 +76,12 @@ def _grids(rulings: Sequence[Ruling]) -> Iterable[Grid]:
 def _connected(rulings: Sequence[Ruling]) -> Iterable[list[Ruling]]:
     """Group the rules that touch, going from the top: a sweep, so that many stay cheap."""
     groups: list[tuple[list[float], list[Ruling]]] = []
+    done: list[list[Ruling]] = []
     for one in sorted(rulings, key=lambda one: one.top):
+        passed = [group for group in groups if group[0][3] < one.top - SNAP]
+        if passed:
+            done.extend(group[1] for group in passed)
+            groups = [group for group in groups if group[0][3] >= one.top - SNAP]
         touched = [group for group in groups if _touches(group, one)]
         bounds, members = list(one), [one]
         for group in touched:
@@ -89,7 +94,7 @@ def _connected(rulings: Sequence[Ruling]) -> Iterable[list[Ruling]]:
             members = [*group[1], *members]
             groups.remove(group)
         groups.append((bounds, members))
-    return sorted((members for _, members in groups), key=lambda group: group[0].top)
+    return [*done, *(members for _, members in groups)]
 
 
 def _touches(group: tuple[list[float], list[Ruling]], one: Ruling) -> bool:

@@ -42,6 +42,10 @@ _MARKS = re.compile(r"[\W_]+")
 _SENTENCE_END = re.compile(r"[.!?:;…][\W_]*\Z")
 
 
+# Lines that belong together, or a table.
+Block = list[Line] | Table
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What tells titles from text in one document: its outline if it has one, else line heights.
@@ -109,14 +113,14 @@ def page_items(content: PageContent, page: int, before: Mapping[int, Sequence[Li
     kept = {id(line) for line in without_furniture(free, page, before)}
     items: list[Item] = []
     run: list[Line] = []
+    placed: set[int] = set()
     for at, line in enumerate(content.lines):
-        if at not in taken:
-            if id(line) in kept:
-                run.extend(pieces(line))
-            continue
-        if taken[at] not in items:
-            items.extend(tables_among(run))
-            items.append(taken[at])
+        table = taken.get(at)
+        if table is None and id(line) in kept:
+            run.extend(pieces(line))
+        elif table is not None and id(table) not in placed:
+            placed.add(id(table))
+            items += [*tables_among(run), table]
             run = []
     return in_order([*items, *tables_among(run)])
 
@@ -125,32 +129,26 @@ def page_elements(
     items: Sequence[Item], page: int, profile: Profile, content: PageContent
 ) -> list[Element]:
     """Return the elements of one page: its items joined, their boxes where a reader sees them."""
-    elements = []
-    for block in _blocks(items, page, profile):
-        box = _box(block, page, content)
-        if isinstance(block[0], Table):
-            text = "\n".join(map(_row, block[0].rows))
-            elements.append(Element(kind=ElementKind.TABLE, text=text, page=page, box=box))
-        else:
-            elements.append(_element([one for one in block if isinstance(one, Line)], page, box))
-    return elements
+    return [_element(block, page, content) for block in _blocks(items, page, profile)]
 
 
 def _row(cells: Sequence[str]) -> str:
     return " | ".join(" ".join(cell.split()) for cell in cells)
 
 
-def _blocks(items: Sequence[Item], page: int, profile: Profile) -> list[list[Item]]:
+def _blocks(items: Sequence[Item], page: int, profile: Profile) -> list[Block]:
     lines = [one for one in items if isinstance(one, Line)]
     step = _usual_step(lines)
     for line in lines:
         line.level = profile.level(line, page)
     _tell_bold(items, profile)
-    blocks: list[list[Item]] = []
+    blocks: list[Block] = []
     for item in items:
-        block = blocks[-1] if blocks else None
-        if block and _joins(block, item, step):
-            block.append(item)
+        above = blocks[-1] if blocks else None
+        if isinstance(item, Table):
+            blocks.append(item)
+        elif isinstance(above, list) and _continues(above, item, step):
+            above.append(item)
         else:
             blocks.append([item])
     return blocks
@@ -183,11 +181,6 @@ def _may_head(line: Line) -> bool:
 def _bound(line: Line, below: Line) -> bool:
     """Tell whether what follows a bold line goes on with it."""
     return below.bold or same_row(line, below) or line.hyphenated
-
-
-def _joins(block: list[Item], item: Item, step: float) -> bool:
-    lines = [one for one in block if isinstance(one, Line)]
-    return bool(lines) and isinstance(item, Line) and _continues(lines, item, step)
 
 
 def _usual_step(lines: list[Line]) -> float:
@@ -254,11 +247,15 @@ def _box(block: Sequence[Item], page: int, content: PageContent) -> Box:
     return Box(page=page, x0=x0, y0=y0, x1=x1, y1=y1)
 
 
-def _element(block: list[Line], page: int, box: Box) -> Element:
+def _element(block: Block, page: int, content: PageContent) -> Element:
+    if isinstance(block, Table):
+        text = "\n".join(map(_row, block.rows))
+        box = _box([block], page, content)
+        return Element(kind=ElementKind.TABLE, text=text, page=page, box=box)
     x0, x1 = min(line.x0 for line in block), max(line.x1 for line in block)
     level = block[0].level
     full = x1 if level is not None else x0 + FULL_LINE * (x1 - x0)
-    text = _joined(block, full)
+    text, box = _joined(block, full), _box(block, page, content)
     return Element(kind=_kind(text, level), text=text, page=page, level=level, box=box)
 
 

@@ -17,7 +17,9 @@ MAX_BACK, MAX_BACK_SHARE = 2, 0.05
 MIN_ROWS = 3
 MIN_GUTTER = 0.6
 # Beyond this a page is no text anybody reads in order.
-MAX_ITEMS, MAX_DEPTH = 800, 40
+MAX_ITEMS, MAX_DEPTH = 400, 40
+# So many of the gaps from either end are tried for a cut across.
+MAX_CUTS = 12
 
 
 def in_order(items: list[Item]) -> list[Item]:
@@ -96,7 +98,7 @@ def _across(rows: Sequence[Item], gutter: float) -> int | None:
         lambda at: rows[:at],
     )
     for part, order in zip(tests, (cuts, cuts[::-1]), strict=True):
-        for at in order:
+        for at in order[:MAX_CUTS]:
             if _gutter(part(at), gutter) is not None:
                 return at
     return cuts[0] if cuts else None

@@ -12,6 +12,7 @@ from services.ingest_worker.parsing.pdf_space import Space
 MAX_OBJECTS = 20_000
 MAX_PATHS = 3_000
 MAX_SEGMENTS = 400
+MAX_RULINGS = 4_000
 # A filled bar this thin is a line; one shorter than a cell is an ornament.
 THIN, SHORT = 3.0, 5.0
 # A rectangle nearly as large as the page is its background.
@@ -32,6 +33,8 @@ def page_rulings(page: raw.FPDF_PAGE, space: Space) -> list[Ruling]:
                 rulings.append(ruling)
         elif across < WHOLE_PAGE * wide or down < WHOLE_PAGE * high:
             rulings.extend(_sides(ruling))
+        if len(rulings) > MAX_RULINGS:
+            return []
     return rulings
 
 
