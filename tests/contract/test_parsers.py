@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docx
+import pptx
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
+import xlwt  # type: ignore[import-untyped]
 from fpdf import FPDF
 
 from services.ingest_worker.parsing.base import Source
@@ -16,6 +19,8 @@ from services.ingest_worker.parsing.registry import Parsers, build_parsers
 from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import FileRejected
 from shared.models import ElementKind
+from tests.support.compound import Para, Slide, write_doc, write_ppt
+from tests.support.office import write_epub, write_odf, write_xlsb
 
 FACTS = ["The kettle boils at ninety degrees.", "A lynx was seen in the valley.", "Rain fell."]
 
@@ -34,6 +39,66 @@ def word(path: Path) -> None:
     for fact in FACTS:
         document.add_paragraph(fact)
     document.save(str(path))
+
+
+def powerpoint(path: Path) -> None:
+    show = pptx.Presentation()
+    for fact in FACTS:
+        slide = show.slides.add_slide(show.slide_layouts[5])
+        slide.shapes.title.text = fact
+    show.save(str(path))
+
+
+def old_powerpoint(path: Path) -> None:
+    write_ppt(path, [Slide([(0, fact)]) for fact in FACTS])
+
+
+def old_word(path: Path) -> None:
+    write_doc(path, [Para(f"{fact}\r") for fact in FACTS])
+
+
+def excel(path: Path) -> None:
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        for row, fact in enumerate(FACTS):
+            sheet.write_row(row, 0, [row, fact])
+
+
+def old_excel(path: Path) -> None:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Facts")
+    for row, fact in enumerate(FACTS):
+        sheet.write(row, 0, row)
+        sheet.write(row, 1, fact)
+    book.save(str(path))
+
+
+def binary_excel(path: Path) -> None:
+    write_xlsb(path, [[row, fact] for row, fact in enumerate(FACTS)])
+
+
+def open_text(path: Path) -> None:
+    write_odf(path, "text", "".join(f"<text:p>{fact}</text:p>" for fact in FACTS))
+
+
+def open_sheet(path: Path) -> None:
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    rows = "".join(f"<table:table-row>{cell.format(fact)}</table:table-row>" for fact in FACTS)
+    write_odf(path, "spreadsheet", f'<table:table table:name="Facts">{rows}</table:table>')
+
+
+def open_show(path: Path) -> None:
+    frame = "<draw:frame><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>"
+    pages = "".join(f"<draw:page>{frame.format(fact)}</draw:page>" for fact in FACTS)
+    write_odf(path, "presentation", pages)
+
+
+def book(path: Path) -> None:
+    write_epub(path, {f"{at}.xhtml": f"<p>{fact}</p>" for at, fact in enumerate(FACTS)})
+
+
+def rich_text(path: Path) -> None:
+    path.write_text("{\\rtf1 " + "".join(f"{fact}\\par " for fact in FACTS) + "}")
 
 
 def html(path: Path) -> None:
@@ -70,6 +135,17 @@ def subtitles(path: Path) -> None:
 FORMATS: dict[str, Callable[[Path], None]] = {
     "a.pdf": pdf,
     "a.docx": word,
+    "a.doc": old_word,
+    "a.pptx": powerpoint,
+    "a.ppt": old_powerpoint,
+    "a.xlsx": excel,
+    "a.xls": old_excel,
+    "a.xlsb": binary_excel,
+    "a.odt": open_text,
+    "a.ods": open_sheet,
+    "a.odp": open_show,
+    "a.epub": book,
+    "a.rtf": rich_text,
     "a.html": html,
     "a.md": text,
     "a.txt": text,
@@ -83,6 +159,8 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "a.ipynb": notebook,
     "a.srt": subtitles,
 }
+# Pages of those that have some.
+PAGES = dict.fromkeys(("a.pdf", "a.pptx", "a.ppt", "a.odp"), len(FACTS))
 
 
 @pytest.fixture(params=sorted(FORMATS))
@@ -118,7 +196,7 @@ def test_all_text_is_found_in_order(source: Source, parsers: Parsers) -> None:
 
 def test_the_plan_is_what_is_read(source: Source, parsers: Parsers) -> None:
     plan, parsed = parsers.plan(source), parsers.parse(source, None)
-    assert parsed.pages == plan.pages == (3 if source.filename == "a.pdf" else 1)
+    assert parsed.pages == plan.pages == PAGES.get(source.filename, 1)
     assert all(1 <= one.page <= plan.pages for one in parsed.elements)
     assert parsed.warnings == []
 

@@ -1,18 +1,17 @@
 """What kind of file this is: by its content first, by its name where content cannot tell."""
 
-import mmap
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from services.ingest_worker.parsing import office_types
 from services.ingest_worker.parsing.encodings import is_text
 from services.ingest_worker.parsing.scrub import scrub
-from shared.errors import FileCorrupt, FileEmpty, FileEncrypted, TypeUnsupported
+from shared.errors import FileEmpty, TypeUnsupported
 from shared.models import JobWarning
 
 PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+DOCX = office_types.DOCX
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
@@ -32,7 +31,7 @@ PDF_JUNK_BYTES = 1024
 
 _SUFFIXES = {
     PDF: ".pdf",
-    DOCX: ".docx .docm .dotx",
+    **office_types.SUFFIXES,
     HTML: ".html .htm .xhtml",
     MARKDOWN: ".md .markdown .mdown .mkd",
     PLAIN: ".txt .text .tex",
@@ -49,12 +48,9 @@ _SUFFIXES = {
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 # Text underneath, but to read it as text would be to index its wrapping. No parser yet.
-_WRAPPED = ".eml .mht .mhtml .rtf .ps .eps .fodt .fods .vcf"
-_WRAPPED_HEADS = (b"{\\rtf", b"%!PS")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# Stream names of a compound file are UTF-16; this one holds an encrypted Office document
-# (MS-OFFCRYPTO 2.3.4.4).
-_OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_WRAPPED = ".eml .mht .mhtml .ps .eps .vcf"
+_WRAPPED_HEADS = (b"%!PS",)
+_FLAT_ODF = re.compile(rb"<office:document\s[^>]*office:mimetype=\"([^\"]+)\"")
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
@@ -88,14 +84,16 @@ def detect(path: Path, filename: str) -> Detected:
 
 
 def _packaged(path: Path, head: bytes, suffix: str) -> str | None:
-    """Return the type of what begins like a PDF, a zip or a compound file."""
+    """Return the type of what begins like a PDF, a zip, a compound file or rich text."""
     if _is_pdf(head, suffix):
         return PDF
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zipped(path, suffix)
-    if head.startswith(_OLE):
-        _refuse_compound(path)
-    return None
+        return office_types.zipped_type(path, _BY_SUFFIX.get(suffix))
+    if head.startswith(office_types.OLE):
+        return office_types.compound_type(path, _BY_SUFFIX.get(suffix))
+    # A fragment, as some programs write it, is told by its name.
+    mark = b"{\\" if suffix == ".rtf" else b"{\\rt"
+    return office_types.RTF if head.lstrip().startswith(mark) else None
 
 
 def _is_pdf(head: bytes, suffix: str) -> bool:
@@ -105,39 +103,19 @@ def _is_pdf(head: bytes, suffix: str) -> bool:
     return b"%PDF-" in head[:PDF_JUNK_BYTES] and (suffix == ".pdf" or not is_text(head))
 
 
-def _zipped(path: Path, suffix: str) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
-        if _BY_SUFFIX.get(suffix) == DOCX:
-            raise FileCorrupt(f"The document's zip cannot be read: {scrub(str(error))}") from error
-        raise TypeUnsupported from error
-    if "[Content_Types].xml" in names and any(name.startswith("word/") for name in names):
-        return DOCX
-    if _BY_SUFFIX.get(suffix) == DOCX:
-        raise FileCorrupt("There is no Word document in this file.")
-    raise TypeUnsupported
-
-
-def _refuse_compound(path: Path) -> None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(_OLE_ENCRYPTED) >= 0:
-            raise FileEncrypted
-    raise TypeUnsupported("Word, Excel and PowerPoint files of before 2007 cannot be read.")
-
-
 def _textual(head: bytes, suffix: str) -> str:
     if not is_text(head):
         raise TypeUnsupported
     named = _BY_SUFFIX.get(suffix)
+    if flat := _FLAT_ODF.search(head):
+        return office_types.open_document_type(flat[1].decode("ascii", "replace")) or PLAIN
     if (suffix and suffix in _WRAPPED.split()) or head.lstrip().startswith(_WRAPPED_HEADS):
         raise TypeUnsupported
-    if named in (None, PLAIN, PDF, DOCX, LINES, XML) and _MARKUP.match(head):
+    if named in {None, PDF, *office_types.BINARY}:
+        named = XML if _declares_xml(head) else None
+    if named in (None, PLAIN, LINES, XML) and _MARKUP.match(head):
         return HTML
-    if named in (None, PDF, DOCX):
-        return XML if _declares_xml(head) else PLAIN
-    return named
+    return named or PLAIN
 
 
 def _declares_xml(head: bytes) -> bool:

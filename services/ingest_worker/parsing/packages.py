@@ -1,4 +1,4 @@
-"""Zip packages of XML (Office Open XML): members read within limits, XML without its dangers."""
+"""Zip packages of XML (OOXML, OpenDocument, EPUB): members within limits, XML without dangers."""
 
 import io
 from collections.abc import Iterator
@@ -62,6 +62,11 @@ def member(archive: ZipFile, name: str, limit: int = MAX_MEMBER_BYTES) -> io.Raw
         raise FileCorrupt(f"The document lacks its part {name}.") from error
 
 
+def limited(stream: Any, limit: int) -> io.RawIOBase:
+    """Return a binary stream that raises `FileTooLarge` beyond `limit` bytes."""
+    return _Limited(stream, limit)
+
+
 def content_of(archive: ZipFile, name: str) -> bytes:
     """Read a member as a whole."""
     with member(archive, name) as stream:
@@ -78,7 +83,7 @@ def xml_tree(content: bytes) -> Any:
     return etree.fromstring(content, etree.XMLParser(**_SAFE))
 
 
-def xml_events(stream: io.RawIOBase) -> Iterator[Any]:
-    """Yield each element of a stream when it is complete."""
-    for _, node in etree.iterparse(stream, events=("end",), **_SAFE):
+def xml_events(stream: io.RawIOBase, *tags: str) -> Iterator[Any]:
+    """Yield each element of a stream, or each of these names, when it is complete."""
+    for _, node in etree.iterparse(stream, events=("end",), tag=tags or None, **_SAFE):
         yield node

@@ -12,17 +12,26 @@ from typing import TypeVar
 from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
 from services.ingest_worker.parsing.delimited import DelimitedParser
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
+from services.ingest_worker.parsing.doc import DocParser
 from services.ingest_worker.parsing.docx import DocxParser
+from services.ingest_worker.parsing.epub import EpubParser
 from services.ingest_worker.parsing.html import HtmlParser
 from services.ingest_worker.parsing.json_data import JsonParser
 from services.ingest_worker.parsing.markdown import MarkdownParser
 from services.ingest_worker.parsing.notebook import NotebookParser
+from services.ingest_worker.parsing.ods import OdsParser
+from services.ingest_worker.parsing.odt import OdpParser, OdtParser
 from services.ingest_worker.parsing.org import OrgParser
 from services.ingest_worker.parsing.pdf import PdfParser
+from services.ingest_worker.parsing.ppt import PptParser
+from services.ingest_worker.parsing.pptx import PptxParser
 from services.ingest_worker.parsing.rst import RstParser
+from services.ingest_worker.parsing.rtf import RtfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.subtitles import SubtitleParser
 from services.ingest_worker.parsing.text import TextParser
+from services.ingest_worker.parsing.xls import XlsbParser, XlsParser
+from services.ingest_worker.parsing.xlsx import XlsxParser
 from services.ingest_worker.parsing.xml import XmlParser
 from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
@@ -39,6 +48,17 @@ def build_parsers() -> tuple[Parser, ...]:
     return (
         PdfParser(),
         DocxParser(),
+        PptxParser(),
+        XlsxParser(),
+        XlsbParser(),
+        XlsParser(),
+        DocParser(),
+        PptParser(),
+        OdtParser(),
+        OdpParser(),
+        OdsParser(),
+        EpubParser(),
+        RtfParser(),
         HtmlParser(),
         MarkdownParser(),
         RstParser(),

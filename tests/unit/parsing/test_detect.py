@@ -24,6 +24,19 @@ from services.ingest_worker.parsing.detect import (
     XML,
     detect,
 )
+from services.ingest_worker.parsing.office_types import (
+    DOC,
+    EPUB,
+    ODP,
+    ODS,
+    ODT,
+    PPT,
+    PPTX,
+    RTF,
+    XLS,
+    XLSB,
+    XLSX,
+)
 from shared.errors import (
     CitewellError,
     FileCorrupt,
@@ -31,6 +44,9 @@ from shared.errors import (
     FileEncrypted,
     TypeUnsupported,
 )
+from tests.support.compound import write_compound
+from tests.support.office import flat_odf
+from tests.support.office import zipped as zip_of
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
 
@@ -58,6 +74,21 @@ def path(tmp_path: Path) -> Path:
         ("a.PDF", b"\n\njunk %PDF-1.4\n", PDF),
         ("a.docx", WORD, DOCX),
         ("a.docm", WORD, DOCX),
+        ("a.pptm", zipped("[Content_Types].xml", "ppt/presentation.xml"), PPTX),
+        ("a.xlsm", zipped("[Content_Types].xml", "xl/workbook.xml"), XLSX),
+        ("a.xlsb", zipped("[Content_Types].xml", "xl/workbook.bin"), XLSB),
+        ("a.odt", zip_of({"mimetype": ODT}), ODT),
+        ("a.ott", zip_of({"mimetype": f"{ODT}-template"}), ODT),
+        ("a.ods", zip_of({"mimetype": ODS}), ODS),
+        ("a.odp", zip_of({"mimetype": ODP}), ODP),
+        ("a.odg", zip_of({"mimetype": "application/vnd.oasis.opendocument.graphics"}), ODP),
+        ("a.odt", zip_of({"META-INF/manifest.xml": f"<m {ODT}>", "content.xml": ""}), ODT),
+        ("a.fodt", flat_odf("text", "").encode(), ODT),
+        ("a.fods", flat_odf("spreadsheet", "").encode(), ODS),
+        ("a.epub", zip_of({"mimetype": EPUB}), EPUB),
+        ("a.epub", zipped("META-INF/container.xml"), EPUB),
+        ("a.rtf", b"{\\rtf1 Hello}", RTF),
+        ("a.rtf", b"{\\pard A fragment\\par}", RTF),
         ("a.html", b"<p>hello", HTML),
         ("a.htm", b"<!DOCTYPE html><p>", HTML),
         ("a.md", b"# Title", MARKDOWN),
@@ -99,6 +130,11 @@ def test_names_and_content_that_agree(
         ("a.txt", b"<!-- saved --> <!doctype HTML>", HTML),
         ("a.xml", b'<?xml version="1.0"?><html xmlns="x">', HTML),
         ("a.docx", b"only words", PLAIN),
+        ("a.xlsx", WORD, DOCX),
+        ("a.doc", b"{\\rtf1 Hello}", RTF),
+        ("a.txt", b"{\\rtf1 Hello}", RTF),
+        ("a.xls", b"<html><table>", HTML),
+        ("a.docx", zip_of({"mimetype": ODT}), ODT),
     ],
 )
 def test_a_wrong_name_is_corrected_and_told(
@@ -117,15 +153,16 @@ def test_a_wrong_name_is_corrected_and_told(
     [
         ("a.txt", b"", FileEmpty),
         ("a.docx", OLE + "EncryptedPackage".encode("utf-16-le"), FileEncrypted),
-        ("a.doc", OLE, TypeUnsupported),
+        ("a.doc", OLE, FileCorrupt),
+        ("a.thumbs", OLE, TypeUnsupported),
         ("a.docx", WORD[: len(WORD) // 2], FileCorrupt),
         ("a.docx", zipped("something/else.xml"), FileCorrupt),
         ("a.zip", zipped("a.txt"), TypeUnsupported),
         ("a.zip", b"PK\x03\x04 cut short", TypeUnsupported),
-        ("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"), TypeUnsupported),
+        ("a.odt", zipped("something/else.xml"), FileCorrupt),
+        ("a.epub", WORD[: len(WORD) // 2], FileCorrupt),
         ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(64), TypeUnsupported),
         ("a.eml", b"From: a@b\n\nHello", TypeUnsupported),
-        ("a.txt", b"{\\rtf1 Hello}", TypeUnsupported),
         ("a.txt", random.Random(1).randbytes(4000), TypeUnsupported),
     ],
 )
@@ -136,3 +173,27 @@ def test_what_is_refused(
     with pytest.raises(error) as raised:
         detect(path, filename)
     assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [("WordDocument", DOC), ("Workbook", XLS), ("Book", XLS), ("PowerPoint Document", PPT)],
+)
+def test_compound_files_are_told_by_their_streams(path: Path, stream: str, expected: str) -> None:
+    write_compound(path, {"\x05SummaryInformation": b"", stream: b"content"})
+    assert detect(path, "").media_type == expected
+
+
+@pytest.mark.parametrize(
+    ("streams", "error"),
+    [
+        ({"EncryptedPackage": b"x", "EncryptionInfo": b"x"}, FileEncrypted),
+        ({"Anything": b"x"}, TypeUnsupported),
+    ],
+)
+def test_other_compound_files_are_refused(
+    path: Path, streams: dict[str, bytes], error: type[CitewellError]
+) -> None:
+    write_compound(path, streams)
+    with pytest.raises(error):
+        detect(path, "a.doc")
