@@ -21,8 +21,8 @@ from shared.identity import new_id
 from shared.vectors.base import Point
 from shared.vectors.memory import MemoryVectorStore
 from tests.integration.test_ingest_api_deletion import counts, let_the_grace_pass, run
-from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.workers import Workers, working
 
 PROSE = b"# One\n\n" + b"A sentence of the text that is about to go. " * 40
 NOTHING_LEFT = {

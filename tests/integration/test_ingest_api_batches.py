@@ -19,9 +19,9 @@ from shared.database.jobs import Jobs
 from shared.database.parts import Parts
 from shared.errors import CitewellError, FileCorrupt, ParserCrashed, ParseTimedOut
 from shared.problems import problem_of
-from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.seeds import job_row
+from tests.support.workers import Workers, working
 
 PROSE = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from shared.database.engine import Database
-from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, states, upload
+from tests.support.workers import Workers, working
 
 
 @pytest.fixture

@@ -1,106 +1,21 @@
 """From upload to live, through the real steps: what the API writes is what the workers need."""
 
-import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import cache
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from typing_extensions import override
 
-from services.ingest_worker.embedding.drain import Embedding
-from services.ingest_worker.jobs.chunk import ChunkStep
-from services.ingest_worker.jobs.cutter import SectionCutter
-from services.ingest_worker.jobs.parse import ParseStep
-from services.ingest_worker.jobs.reader import PartReader
-from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.upkeep.deletion import bury
 from services.ingest_worker.upkeep.repair import queue_missing_points
 from shared.database.embed_queue import EmbedQueue
-from shared.database.parts import Parts
-from shared.embeddings.base import Embedded
-from shared.embeddings.fake import HashingEmbedder
-from shared.embeddings.spaces import FAKE
-from shared.errors import EmbeddingRejected, EmbeddingUnavailable
-from shared.tokens.build import build_tokenizer
+from shared.errors import EmbeddingRejected
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.workers import Workers, working
 
 TEXT = b"# Foxes\n\nThe quick brown fox jumps over the lazy dog.\n"
-
-
-class FailingEmbedder(HashingEmbedder):
-    """An embedder that answers some calls and is then down."""
-
-    left = math.inf
-    refusals = 0
-    texts = 0
-
-    def refuse_once(self) -> None:
-        self.refusals = 1
-
-    def fails_after(self, calls: int) -> None:
-        self.left = calls
-
-    @override
-    async def embed_documents(self, texts: Sequence[str]) -> Embedded:
-        if self.left <= 0:
-            self.failure = EmbeddingUnavailable()
-            self.left = math.inf
-        self.left -= 1
-        if self.refusals:
-            self.refusals -= 1
-            raise EmbeddingRejected
-        embedded = await super().embed_documents(texts)
-        self.texts += len(texts)
-        return embedded
-
-
-class Workers:
-    """Does the workers' steps in the test's own process, without a broker."""
-
-    def __init__(self, api: IngestApi, parser: ParserProcess, scratch: Path) -> None:
-        context = api.context
-        settings = context.settings
-        self._database = context.database
-        self.embedder = FailingEmbedder(FAKE)
-        reader = PartReader(
-            database=context.database, blobs=context.blobs, parser=parser, scratch=scratch
-        )
-        cutter = SectionCutter(cache(build_tokenizer))
-        self._parse = ParseStep(
-            database=context.database, reader=reader, cutter=cutter, settings=settings.ingest
-        )
-        self._chunk = ChunkStep(database=context.database, cutter=cutter, settings=settings.ingest)
-        self._embedding = Embedding(
-            database=context.database,
-            vectors=api.vectors,
-            embedder_of=lambda _: self.embedder,
-            settings=settings.embedding.model_copy(update={"batch_inputs": 2, "slots": 1}),
-            ingest=settings.ingest,
-            grace_s=16,
-        )
-
-    async def work(self, *jobs: UUID) -> None:
-        """Parse what waits, chunk these jobs too, and embed until nothing is left."""
-        async with self._database.worker() as connection:
-            waiting = await Parts(connection).take_waiting(room=100)
-        _, last = await self._parse.run([part.key for part in waiting])
-        for job_id in (*last, *jobs):
-            await self._chunk.run(job_id)
-        await self._embedding.drain(budget_s=5)
-
-
-@asynccontextmanager
-async def working(api: IngestApi, scratch: Path) -> AsyncIterator[Workers]:
-    parser = ParserProcess(api.context.settings.ingest)
-    try:
-        yield Workers(api, parser, scratch)
-    finally:
-        await parser.aclose()
 
 
 @pytest.fixture

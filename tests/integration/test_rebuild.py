@@ -20,9 +20,9 @@ from shared.vectors.base import Point, SparseVector
 from shared.vectors.memory import MemoryVectorStore
 from shared.vectors.qdrant import QdrantVectorStore
 from tests.integration.test_ingest_api_deletion import run
-from tests.integration.test_ingest_api_work import Workers, working
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.qdrant import start_qdrant
+from tests.support.workers import Workers, working
 
 REBUILD = "/v1/admin/rebuild"
 FILES = 6

@@ -25,6 +25,12 @@ JSON = "application/json"
 XML = "application/xml"
 NOTEBOOK = "application/x-ipynb+json"
 SUBTITLES = "text/vtt"
+MAIL = "message/rfc822"
+MHTML = "multipart/related"
+OUTLOOK = "application/vnd.ms-outlook"
+ZIP = "application/zip"
+TAR = "application/x-tar"
+COMPRESSED = "application/gzip"
 
 HEAD_BYTES = 8192
 # Readers forgive this much in front of a PDF's header (PDF 1.7, appendix H, note 13).
@@ -44,17 +50,24 @@ _SUFFIXES = {
     XML: ".xml .svg .rss .atom .dbk .docbook .opml .kml .gpx .xsd",
     NOTEBOOK: ".ipynb",
     SUBTITLES: ".srt .vtt",
+    MAIL: ".eml",
+    MHTML: ".mht .mhtml",
     CODE: ".py .js .ts .jsx .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .pl .sh .bash .ps1"
     " .sql .r .jl .lua .kt .scala .swift .m .css .scss .hs .ex .erl .clj .dart",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 # Text underneath, but to read it as text would be to index its wrapping. No parser yet.
-_WRAPPED = ".eml .mht .mhtml .rtf .ps .eps .fodt .fods .vcf"
+_WRAPPED = ".rtf .ps .eps .fodt .fods .vcf"
 _WRAPPED_HEADS = (b"{\\rtf", b"%!PS")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Stream names of a compound file are UTF-16; this one holds an encrypted Office document
 # (MS-OFFCRYPTO 2.3.4.4).
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OLE_MESSAGE = "__properties_version1.0".encode("utf-16-le")
+# The first bytes of gzip, bzip2 and xz.
+_COMPRESSED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
+# Where a tar says so (POSIX.1-2001, ustar).
+_TAR_MARK = slice(257, 262)
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
@@ -94,8 +107,10 @@ def _packaged(path: Path, head: bytes, suffix: str) -> str | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(path, suffix)
     if head.startswith(_OLE):
-        _refuse_compound(path)
-    return None
+        return _compound(path)
+    if head.startswith(_COMPRESSED):
+        return COMPRESSED
+    return TAR if head[_TAR_MARK] == b"ustar" else None
 
 
 def _is_pdf(head: bytes, suffix: str) -> bool:
@@ -110,20 +125,25 @@ def _zipped(path: Path, suffix: str) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
-        if _BY_SUFFIX.get(suffix) == DOCX:
-            raise FileCorrupt(f"The document's zip cannot be read: {scrub(str(error))}") from error
+        if _BY_SUFFIX.get(suffix) == DOCX or suffix == ".zip":
+            raise FileCorrupt(f"The zip cannot be read: {scrub(str(error))}") from error
         raise TypeUnsupported from error
     if "[Content_Types].xml" in names and any(name.startswith("word/") for name in names):
         return DOCX
     if _BY_SUFFIX.get(suffix) == DOCX:
         raise FileCorrupt("There is no Word document in this file.")
+    # Many formats are zips underneath: only what is called one is taken apart.
+    if suffix in {".zip", ""}:
+        return ZIP
     raise TypeUnsupported
 
 
-def _refuse_compound(path: Path) -> None:
+def _compound(path: Path) -> str:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(_OLE_ENCRYPTED) >= 0:
             raise FileEncrypted
+        if content.find(_OLE_MESSAGE) >= 0:
+            return OUTLOOK
     raise TypeUnsupported("Word, Excel and PowerPoint files of before 2007 cannot be read.")
 
 
