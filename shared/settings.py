@@ -229,6 +229,15 @@ class IngestSettings(SettingsGroup):
         ge=1,
         description="Open jobs of one tenant above which its uploads are 429.",
     )
+    max_members: int = Field(
+        default=10_000, ge=1, description="Most files one archive or mail may unpack to, in all."
+    )
+    max_archive_depth: int = Field(
+        default=4, ge=1, description="How deep archives and mails may lie in each other."
+    )
+    unpack_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest time for unpacking one file, seconds."
+    )
     part_pages: int = Field(default=50, ge=1, description="Pages in one part.")
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."

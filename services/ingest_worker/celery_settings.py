@@ -10,8 +10,9 @@ CLEAN_UP_EVERY_S = 3600.0
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """Return the configuration of the workers' app, and of whoever sends to it."""
-    # A message may plan, parse and chunk one after the other; each has a limit of its own.
-    hard_limit_s = settings.ingest.part_timeout_s * 2 + settings.ingest.chunk_timeout_s
+    # A message may plan, parse, unpack and chunk one after the other, each within its own limit.
+    ingest = settings.ingest
+    hard_limit_s = ingest.part_timeout_s * 2 + ingest.unpack_timeout_s + ingest.chunk_timeout_s
     return {
         "broker_url": settings.redis.url,
         "broker_connection_retry_on_startup": True,

@@ -18,6 +18,7 @@ from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.scratch import ScratchFolder
+from services.ingest_worker.uploads.members import MemberDoor
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
 from shared.database.idempotency_keys import IdempotencyKeys
@@ -96,11 +97,19 @@ class WorkerContext:
         await asyncio.to_thread(self._scratch.remove)
 
     def _build_parse_step(self) -> ParseStep:
+        blobs = build_blob_store(self._settings.blobs)
+        members = MemberDoor(
+            database=self._database,
+            blobs=blobs,
+            settings=self._settings.ingest,
+            min_free_bytes=self._settings.blobs.min_free_bytes,
+        )
         reader = PartReader(
             database=self._database,
-            blobs=build_blob_store(self._settings.blobs),
+            blobs=blobs,
             parser=self._parser,
             scratch=self._scratch.path,
+            members=members,
         )
         return ParseStep(
             database=self._database,

@@ -39,6 +39,10 @@ PLAN = text(f"""
 UPDATE jobs SET parts_total = :parts, parts_left = :parts, pages_total = :pages, {TOUCH}
 WHERE id = :id AND state = 'parsing' {CHANGED}
 """)  # noqa: S608
+UNPACKING = text(f"""
+UPDATE jobs SET stage = 'unpack', stage_at = now(), {TOUCH}
+WHERE id = :id AND state = 'parsing' AND stage <> 'unpack' {CHANGED}
+""")  # noqa: S608
 DESCRIBE = text("""
 UPDATE versions SET pages = :pages, media_type = :media_type, parser = :parser WHERE id = :id
 """)
@@ -160,6 +164,10 @@ class Jobs:
         """Write how many parts and pages there are; False when the job is no longer parsing."""
         rows = await self._change(PLAN, {"id": job_id, "parts": parts, "pages": pages})
         return bool(rows)
+
+    async def unpacking(self, job_id: UUID) -> None:
+        """Note that the files in the job's file are being taken out."""
+        await self._change(UNPACKING, {"id": job_id})
 
     async def describe_version(
         self, version_id: UUID, *, pages: int, media_type: str, parser: str

@@ -171,6 +171,9 @@ jobs = Table(
     _count("pages_done"),
     _count("chunks_total"),
     _count("chunks_left"),
+    # How deep in archives it lies, the job of the outermost, and what that one has unpacked to.
+    *(_count(name) for name in ("depth", "members", "member_kib")),
+    Column("origin", Uuid),
     Column("waiting_for", JSONB),
     Column("problem", JSONB),
     # Columns of their own: under row-level security no index serves an expression on JSON.

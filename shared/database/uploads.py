@@ -47,6 +47,9 @@ ADD_BATCH = text("""
 INSERT INTO batches (id, tenant_id, collection_id, total)
 VALUES (:id, :tenant_id, :collection_id, :total)
 """)
+GROW_BATCH = text("""
+UPDATE batches SET total = total + :jobs WHERE id = :id RETURNING total
+""")
 ADD_DOCUMENTS = text("""
 INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version)
 SELECT id, :tenant_id, :collection_id, name, attributes, version
@@ -68,14 +71,14 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb))
 ADD_JOBS = text("""
 INSERT INTO jobs (id, tenant_id, batch_id, collection_id, document_id, version_id, version,
                   filename, duplicate_of, state, stage, parts_total, parts_left, deadline,
-                  finished_at)
+                  finished_at, depth, origin)
 SELECT id, :tenant_id, :batch_id, :collection_id, document_id, version_id, version,
        filename, duplicate_of,
        CASE WHEN duplicate_of IS NULL THEN 'queued' ELSE 'succeeded' END,
        CASE WHEN duplicate_of IS NULL THEN 'parse' ELSE 'receive' END,
        (duplicate_of IS NULL)::int, (duplicate_of IS NULL)::int,
        now() + make_interval(secs => :deadline_s),
-       CASE WHEN duplicate_of IS NULL THEN NULL ELSE now() END
+       CASE WHEN duplicate_of IS NULL THEN NULL ELSE now() END, :depth, CAST(:origin AS uuid)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb))
      AS r(id uuid, document_id uuid, version_id uuid, version int, filename text,
           duplicate_of uuid)
@@ -86,7 +89,7 @@ ADD_PARTS = text("""
 INSERT INTO parts (version_id, number, tenant_id, job_id, bulk, alone)
 SELECT j.version_id, 0, j.tenant_id, j.id, :bulk, b.size > :small
 FROM jobs j JOIN versions v ON v.id = j.version_id JOIN blobs b ON b.id = v.blob_id
-WHERE j.batch_id = :batch_id AND j.duplicate_of IS NULL
+WHERE j.id = ANY(:jobs) AND j.duplicate_of IS NULL
 """)
 
 # Files of a batch up to this size go before those of larger ones.
@@ -153,6 +156,14 @@ class UploadRows:
     jobs: Sequence[NewJob]
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Where a file came from that was inside others: how many, and the outermost one's job."""
+
+    depth: int = 0
+    origin: UUID | None = None
+
+
 class Uploads:
     """An upload's queries for one collection, inside the caller's transaction."""
 
@@ -194,12 +205,34 @@ class Uploads:
                 "total": len(rows.jobs),
             },
         )
+        await self._add_rows(rows, options, deadline_s)
+        await self._add_parts(rows, bulk=len(rows.jobs) > SMALL_BATCH)
+
+    async def grow(
+        self, rows: UploadRows, *, options: Mapping[str, Any], deadline_s: float, inside: Inside
+    ) -> None:
+        """Add rows to a batch that is there, and tell its followers."""
+        await self._add_rows(rows, options, deadline_s, inside)
+        # Jobs before their batch, as everywhere.
+        grown = await self._connection.execute(
+            GROW_BATCH, {"id": rows.batch_id, "jobs": len(rows.jobs)}
+        )
+        await self._add_parts(rows, bulk=grown.scalar_one() > SMALL_BATCH)
+        await Events(self._connection).add_batch_event(self._tenant_id, rows.batch_id)
+
+    async def _add_rows(
+        self,
+        rows: UploadRows,
+        options: Mapping[str, Any],
+        deadline_s: float,
+        inside: Inside = Inside(),
+    ) -> None:
         await self._write(ADD_DOCUMENTS, rows.documents, collection_id=self._collection_id)
         await self._write(RAISE_DOCUMENTS, rows.raised)
         await self._write(ADD_VERSIONS, rows.versions, options=json.dumps(dict(options)))
-        await self._add_jobs(rows, deadline_s)
+        await self._add_jobs(rows, deadline_s, inside)
 
-    async def _add_jobs(self, rows: UploadRows, deadline_s: float) -> None:
+    async def _add_jobs(self, rows: UploadRows, deadline_s: float, inside: Inside) -> None:
         if not rows.jobs:
             return
         added = await self._connection.execute(
@@ -210,14 +243,17 @@ class Uploads:
                 "batch_id": rows.batch_id,
                 "collection_id": self._collection_id,
                 "deadline_s": deadline_s,
+                "depth": inside.depth,
+                "origin": inside.origin,
             },
         )
-        made = [dict(row) for row in added.mappings()]
-        bulk = len(rows.jobs) > SMALL_BATCH
+        await Events(self._connection).add_job_events([dict(row) for row in added.mappings()])
+
+    async def _add_parts(self, rows: UploadRows, *, bulk: bool) -> None:
+        jobs = [job.id for job in rows.jobs]
         await self._connection.execute(
-            ADD_PARTS, {"batch_id": rows.batch_id, "bulk": bulk, "small": SMALL_BYTES}
+            ADD_PARTS, {"jobs": jobs, "bulk": bulk, "small": SMALL_BYTES}
         )
-        await Events(self._connection).add_job_events(made)
 
     async def _write(self, statement: TextClause, rows: Sequence[Any], **extra: Any) -> None:
         if rows:

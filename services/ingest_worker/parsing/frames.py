@@ -28,7 +28,7 @@ from shared.errors import (
 )
 from shared.models import JobWarning, ParseOptions
 
-Verb = Literal["read", "parse"]
+Verb = Literal["read", "parse", "unpack"]
 
 LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
@@ -57,7 +57,8 @@ _ERRORS: dict[str, type[FileRejected]] = {
 class Request(BaseModel):
     """What the child is to do with a file; `first` and `stop` are a half-open run of pages.
 
-    `read` plans, and parses what has no more pages than `stop` allows.
+    `read` plans, and parses what has no more pages than `stop` allows. `unpack` is answered by
+    several frames: each brings a piece of a member as its body, the last one none.
     """
 
     verb: Verb
@@ -104,13 +105,22 @@ class Failure(BaseModel):
         return _ERRORS.get(self.code, FileCorrupt)(self.detail, page=self.page)
 
 
+class MemberPiece(BaseModel):
+    """Whose bytes a frame brings; with the `last` one may come why the member is `lost`."""
+
+    name: str
+    last: bool = False
+    lost: str | None = None
+
+
 class Reply(BaseModel):
-    """What the child found; the elements are the frame's body."""
+    """What the child found; the elements, or a piece of a member, are the frame's body."""
 
     plan: Plan | None = None
     pages: int = Field(default=0, ge=0, le=MAX_PAGES)
     warnings: list[JobWarning] = []
     failure: Failure | None = None
+    member: MemberPiece | None = None
 
     @classmethod
     def trusted(cls, head: bytes) -> "Reply":

@@ -24,6 +24,8 @@ DOC = "application/msword"
 XLS = "application/vnd.ms-excel"
 PPT = "application/vnd.ms-powerpoint"
 RTF = "application/rtf"
+OUTLOOK = "application/vnd.ms-outlook"
+ZIP = "application/zip"
 
 SUFFIXES = {
     DOCX: ".docx .docm .dotx .dotm",
@@ -52,6 +54,7 @@ _STREAMS = {
     "Book": XLS,
     "PowerPoint Document": PPT,
     "PP97_DUALSTORAGE": PPT,
+    "__properties_version1.0": OUTLOOK,
 }
 _FOLDERS = {"word/": DOCX, "ppt/": PPTX, "xl/": XLSX}
 # An OpenDocument type begins with one of these: templates and masters are read like documents.
@@ -59,24 +62,22 @@ _ODF_KINDS = {"text": ODT, "spreadsheet": ODS, "presentation": ODP, "graphics": 
 _HEAD_BYTES = 4096
 
 
-def zipped_type(path: Path, named: str | None) -> str:
-    """Return the type of a zip package; `named` is what its name promises.
+def zipped_type(path: Path, named: str | None) -> str | None:
+    """Return the type of a zip package, None of another zip; `named` is what its name promises.
 
     Raises:
         FileCorrupt: it cannot be opened, or is not what it promises and nothing else we know.
-        TypeUnsupported: it is another zip.
+        TypeUnsupported: it cannot be opened, and promises nothing we know.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             found = _package(archive)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
-        if named in PACKAGES:
-            raise FileCorrupt(f"The document's zip cannot be read: {scrub(str(error))}") from error
+        if named in PACKAGES | {ZIP}:
+            raise FileCorrupt(f"The zip cannot be read: {scrub(str(error))}") from error
         raise TypeUnsupported from error
     if found is None and named in PACKAGES:
         raise FileCorrupt("The parts of such a document are not in this file.")
-    if found is None:
-        raise TypeUnsupported
     return found
 
 

@@ -12,9 +12,10 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import services
 from services.ingest_worker.parsing.base import Plan, Source
@@ -28,6 +29,7 @@ from services.ingest_worker.parsing.frames import (
     LENGTHS,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
+    MemberPiece,
     Reply,
     Request,
     Verb,
@@ -57,6 +59,11 @@ SCRATCH_FILES = 10_000
 UNCONFINED = 78
 WATCH_S = 0.1
 GOODBYE_S = 2.0
+
+
+# Takes a piece of a member; what it raises ends the unpacking.
+Take = Callable[[MemberPiece, bytes], Awaitable[None]]
+Exchange = Coroutine[Any, Any, tuple[Reply, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,14 @@ class ParserProcess:
         reply, body = await self._ask("parse", source, pages, timeout_s)
         return PackedPart(body, reply.pages, reply.warnings)
 
+    async def unpack(self, source: Source, take: Take, *, timeout_s: float) -> list[JobWarning]:
+        """Hand every piece of every member to `take`; return what is to be told.
+
+        What `take` raises ends the unpacking.
+        """
+        reply, _ = await self._ask("unpack", source, None, timeout_s, take)
+        return reply.warnings
+
     async def aclose(self) -> None:
         """End the child; a part under way is waited for by whoever asked for it."""
         async with self._turn:
@@ -152,12 +167,15 @@ class ParserProcess:
         source: Source,
         pages: range | None,
         timeout_s: float,
+        take: Take | None = None,
     ) -> tuple[Reply, bytes]:
         request = frame(Request.of(verb, source, pages))
         async with self._turn:
             process = await self._started()
             try:
-                reply, body = await self._watched(process, request, timeout_s)
+                reply, body = await self._watched(
+                    process, self._exchange(process, request, take), timeout_s
+                )
             except BaseException:
                 # Cancelled, too: a part nobody waits for must not keep the slot.
                 await self._kill()
@@ -197,13 +215,13 @@ class ParserProcess:
         )
 
     async def _watched(
-        self, process: Process, request: bytes, timeout_s: float
+        self, process: Process, exchange: Exchange, timeout_s: float
     ) -> tuple[Reply, bytes]:
         """Wait for the answer, with an eye on the clock and on the child's memory."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_s
         self._memory = 0
-        asking = asyncio.ensure_future(self._exchange(process, request))
+        asking = asyncio.ensure_future(exchange)
         try:
             while not asking.done():
                 await asyncio.wait({asking}, timeout=min(WATCH_S, max(0, deadline - clock())))
@@ -231,17 +249,15 @@ class ParserProcess:
         if count > SCRATCH_FILES or size > SCRATCH_BYTES:
             raise ParseOutOfMemory("Reading the file took more room on disk than a parser may use.")
 
-    async def _exchange(self, process: Process, request: bytes) -> tuple[Reply, bytes]:
+    async def _exchange(
+        self, process: Process, request: bytes, take: Take | None
+    ) -> tuple[Reply, bytes]:
         if process.stdin is None or process.stdout is None:
             raise ParserCrashed
         try:
             process.stdin.write(request)
             await process.stdin.drain()
-            head, body = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-            if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
-                raise ParserCrashed("The parser process sent more than one part may hold.")
-            reply = Reply.trusted(await process.stdout.readexactly(head))
-            return reply, await process.stdout.readexactly(body)
+            return await _answer(process.stdout, take)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise await self._death(process) from error
         except ValueError as error:
@@ -297,3 +313,19 @@ class ParserProcess:
         scratch, self._scratch = self._scratch, None
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _answer(stream: asyncio.StreamReader, take: Take | None) -> tuple[Reply, bytes]:
+    reply, body = await _next_frame(stream)
+    while reply.member is not None and take is not None:
+        await take(reply.member, body)
+        reply, body = await _next_frame(stream)
+    return reply, body
+
+
+async def _next_frame(stream: asyncio.StreamReader) -> tuple[Reply, bytes]:
+    head, body = LENGTHS.unpack(await stream.readexactly(LENGTHS.size))
+    if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
+        raise ParserCrashed("The parser process sent more than one part may hold.")
+    reply = Reply.trusted(await stream.readexactly(head))
+    return reply, await stream.readexactly(body)

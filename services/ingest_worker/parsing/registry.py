@@ -6,10 +6,13 @@ errors.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import TypeVar
 
-from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
+from services.ingest_worker.parsing.archives import ArchiveParser
+from services.ingest_worker.parsing.base import Holder, Member, Parsed, Parser, Plan, Source
 from services.ingest_worker.parsing.delimited import DelimitedParser
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
 from services.ingest_worker.parsing.doc import DocParser
@@ -17,11 +20,13 @@ from services.ingest_worker.parsing.docx import DocxParser
 from services.ingest_worker.parsing.epub import EpubParser
 from services.ingest_worker.parsing.html import HtmlParser
 from services.ingest_worker.parsing.json_data import JsonParser
+from services.ingest_worker.parsing.mail import MailParser, MhtmlParser
 from services.ingest_worker.parsing.markdown import MarkdownParser
 from services.ingest_worker.parsing.notebook import NotebookParser
 from services.ingest_worker.parsing.ods import OdsParser
 from services.ingest_worker.parsing.odt import OdpParser, OdtParser
 from services.ingest_worker.parsing.org import OrgParser
+from services.ingest_worker.parsing.outlook import OutlookParser
 from services.ingest_worker.parsing.pdf import PdfParser
 from services.ingest_worker.parsing.ppt import PptParser
 from services.ingest_worker.parsing.pptx import PptxParser
@@ -37,6 +42,8 @@ from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 
 MAX_DETAIL_CHARS = 300
+# A document's name is at most 2,000 bytes, and may have several of these in it.
+MAX_NAME_CHARS = 200
 # Anything but white space, soft hyphens, joiners, direction marks and byte order marks.
 _VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
@@ -68,9 +75,18 @@ def build_parsers() -> tuple[Parser, ...]:
         XmlParser(),
         NotebookParser(),
         SubtitleParser(),
+        MailParser(),
+        MhtmlParser(),
+        OutlookParser(),
+        ArchiveParser(),
         TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
         TextParser(ElementKind.CODE, frozenset({CODE})),
     )
+
+
+def build_holders() -> tuple[Holder, ...]:
+    """Return whoever unpacks files that hold files."""
+    return (MailParser(), OutlookParser(), ArchiveParser())
 
 
 class Parsers:
@@ -80,12 +96,14 @@ class Parsers:
         """Take the parsers; every one there is unless told otherwise."""
         parsers = build_parsers() if parsers is None else parsers
         self._by_type = {kind: parser for parser in parsers for kind in parser.media_types}
+        self._holders = {kind: holder for holder in build_holders() for kind in holder.holders}
 
     def plan(self, source: Source) -> Plan:
         """Tell a file's type and count its pages."""
         detected, parser = self._detect(source)
         pages = _guarded(lambda: parser.plan(source))
-        return Plan(detected.media_type, pages, parser.name)
+        holds_files = detected.media_type in self._holders
+        return Plan(detected.media_type, pages, parser.name, holds_files)
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read a run of pages, or everything.
@@ -102,6 +120,20 @@ class Parsers:
         if not elements and not parsed.warnings:
             warnings.append(JobWarning(code="page_without_text", detail="There is no text in it."))
         return dataclasses.replace(parsed, elements=elements, warnings=warnings)
+
+    def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
+        """Yield the files in a file, under names that are clean and all different.
+
+        What cannot be read of a member comes out of its pieces as `FileCorrupt`.
+        """
+        detected, _ = self._detect(source)
+        names: Counter[str] = Counter()
+        members = self._holders[detected.media_type].unpack(source)
+        while (one := _guarded(lambda: next(members, None))) is not None:
+            if isinstance(one, JobWarning):
+                yield _told(one)
+            else:
+                yield Member(distinct(clean_name(one.name), names), _guarded_pieces(one.pieces))
 
     def _detect(self, source: Source) -> tuple[Detected, Parser]:
         detected = _guarded(lambda: detect(source.path, source.filename))
@@ -120,6 +152,26 @@ def _guarded(read: Callable[[], T]) -> T:
     except Exception as error:
         message = " ".join(scrub(str(error)).split())[:MAX_DETAIL_CHARS]
         raise FileCorrupt(f"The file cannot be read: {message or type(error).__name__}") from error
+
+
+def _guarded_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    while (piece := _guarded(lambda: next(pieces, None))) is not None:
+        yield piece
+
+
+def clean_name(name: str) -> str:
+    """Return what a member is called, as the name of a document may be: one short line."""
+    return " ".join(scrub(name).split())[:MAX_NAME_CHARS] or "unnamed"
+
+
+def distinct(name: str, seen: Counter[str]) -> str:
+    """Return a name that was not seen before, and count it: `a.txt`, else `a (2).txt` and so on."""
+    suffix, found = PurePosixPath(name).suffix, name
+    while found in seen:
+        seen[name] += 1
+        found = f"{name.removesuffix(suffix)} ({seen[name]}){suffix}"
+    seen[found] = 1
+    return found
 
 
 def _scrubbed(element: Element) -> Element:

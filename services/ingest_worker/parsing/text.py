@@ -40,12 +40,14 @@ class TextParser:
 def read_text(path: Path, kind: ElementKind) -> Parsed:
     """Read a file as text: the runs between blank lines are elements of this kind."""
     decoded = decode(path.read_bytes())
-    texts = (
-        piece
-        for paragraph in _BLANK_LINES.split(scrub(decoded.text))
-        for piece in pieces(paragraph)
-    )
-    return Parsed([Element(kind=kind, text=text) for text in texts], warnings=decoded.warnings)
+    elements = [Element(kind=kind, text=text) for text in paragraphs(scrub(decoded.text))]
+    return Parsed(elements, warnings=decoded.warnings)
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Yield the runs between blank lines, long ones in pieces."""
+    for paragraph in _BLANK_LINES.split(text):
+        yield from pieces(paragraph)
 
 
 def pieces(text: str, size: int = MAX_CHARS) -> Iterator[str]:

@@ -117,7 +117,7 @@ class _Receiver:
         self._writes = Writes(sink)
         self._limits = limits
         self._fields: dict[str, _Field] = {}
-        self._files: list[_File | RefusedFile] = []
+        self._files: list[IncomingFile | RefusedFile] = []
         self._part: _Part = _Ignored()
 
     async def read(self, body: AsyncIterator[bytes], events: MultipartEvents) -> None:
@@ -162,7 +162,7 @@ class _Receiver:
         except InvalidInput as error:
             self._files.append(RefusedFile(part.filename or "", error))
             return _Ignored()
-        file = _File(name, self._writes, self._limits.max_file_bytes)
+        file = IncomingFile(name, self._writes, self._limits.max_file_bytes)
         self._files.append(file)
         return file
 
@@ -210,10 +210,11 @@ class _Field:
         return text
 
 
-class _File:
+class IncomingFile:
     """A file on its way into the store: held here while it is small, else written as it comes."""
 
     def __init__(self, name: str, writes: Writes, max_bytes: int) -> None:
+        """Take what it is called, where it goes, and the most it may hold."""
         self._name = name
         self._writes = writes
         self._max_bytes = max_bytes
@@ -225,11 +226,12 @@ class _File:
         self._refused: CitewellError | None = None
 
     async def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
         if self._refused:
             return
         self._size += len(data)
         if self._size > self._max_bytes:
-            self._refuse(FileTooLarge(f"A file may hold at most {self._max_bytes} bytes."))
+            self.refuse(FileTooLarge(f"A file may hold at most {self._max_bytes} bytes."))
             return
         self._hash.update(data)
         if self._size <= SMALL_BYTES:
@@ -238,8 +240,9 @@ class _File:
             await self._pass_on(data)
 
     async def end(self) -> None:
+        """Note that these were all; one without any is refused."""
         if self._size == 0:
-            self._refuse(FileEmpty())
+            self.refuse(FileEmpty())
         elif self._stream is not None:
             self._stream.end()
         elif not self._refused:
@@ -264,7 +267,8 @@ class _File:
             data, self._held = b"".join([*self._held, data]), []
         await self._stream.send(data)
 
-    def _refuse(self, reason: CitewellError) -> None:
+    def refuse(self, reason: CitewellError) -> None:
+        """Take no more of it, and remove what was written."""
         self._refused, self._held = reason, []
         if self._stream is not None:
             self._stream.cut()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest_worker.parsing.base import Parsed, Plan, Source
-from services.ingest_worker.parsing.child import answer, read_request
+from services.ingest_worker.parsing.child import answers, read_request
 from services.ingest_worker.parsing.frames import LENGTHS, Failure, Reply, Request, frame
 from services.ingest_worker.parsing.packing import unpack_elements
 from services.ingest_worker.parsing.registry import Parsers
@@ -58,34 +58,34 @@ def test_half_a_request_is_the_end(source: Source) -> None:
 
 
 def test_a_file_of_more_pages_than_wanted_is_only_planned(source: Source) -> None:
-    reply, body = taken_apart(answer(Parsers(), Request.of("read", source, None)))
+    reply, body = taken_apart(*answers(Parsers(), Request.of("read", source, None)))
     assert reply.plan == Plan("text/plain", 1, "text/1")
     assert (reply.pages, body) == (0, b"")
 
 
 def test_a_small_file_is_planned_and_read_at_once(source: Source) -> None:
-    reply, body = taken_apart(answer(Parsers(), Request.of("read", source, range(1, 2))))
+    reply, body = taken_apart(*answers(Parsers(), Request.of("read", source, range(1, 2))))
     assert reply.plan == Plan("text/plain", 1, "text/1")
     assert reply.pages == 1
     assert [one.text for one in unpack_elements(body)] == ["One.", "Two."]
 
 
 def test_elements_are_the_body(source: Source) -> None:
-    reply, body = taken_apart(answer(Parsers(), Request.of("parse", source, None)))
+    reply, body = taken_apart(*answers(Parsers(), Request.of("parse", source, None)))
     assert reply.failure is None
     assert [one.text for one in unpack_elements(body)] == ["One.", "Two."]
 
 
 def test_a_typed_error_travels(source: Source) -> None:
     source.path.write_bytes(b"")
-    reply, _ = taken_apart(answer(Parsers(), Request.of("read", source, None)))
+    reply, _ = taken_apart(*answers(Parsers(), Request.of("read", source, None)))
     assert reply.failure is not None
     assert type(reply.failure.error()) is FileEmpty
 
 
 def test_a_memory_error_is_told_as_such(source: Source) -> None:
     parsers = Parsers([Greedy()])
-    reply, _ = taken_apart(answer(parsers, Request.of("parse", source, None)))
+    reply, _ = taken_apart(*answers(parsers, Request.of("parse", source, None)))
     assert reply.failure is not None
     assert reply.failure.code == "parse_out_of_memory"
 
