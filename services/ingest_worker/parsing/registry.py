@@ -24,7 +24,8 @@ from services.ingest_worker.parsing.pptx import PptxParser
 from services.ingest_worker.parsing.rtf import RtfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.text import TextParser
-from services.ingest_worker.parsing.xls import XlsbParser, XlsParser
+from services.ingest_worker.parsing.xls import XlsParser
+from services.ingest_worker.parsing.xlsb import XlsbParser
 from services.ingest_worker.parsing.xlsx import XlsxParser
 from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
