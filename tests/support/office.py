@@ -88,12 +88,19 @@ def write_epub(
     write_zip(path, parts | dict(extra or {}))
 
 
-def write_xlsb(path: Path, rows: Sequence[Sequence[str | float]], name: str = "Sheet1") -> None:
-    """Write a binary workbook of one sheet [MS-XLSB]; texts stand in their cells."""
+def write_xlsb(
+    path: Path,
+    rows: Sequence[Sequence[str | float]],
+    *,
+    name: str = "Sheet1",
+    places: Sequence[tuple[int, int]] = (),
+) -> None:
+    """Write a binary workbook of one sheet [MS-XLSB]; `places` are where the rows begin."""
     sheet = _brt(0x81) + _brt(0x94, struct.pack("<4I", 0, len(rows), 0, 16)) + _brt(0x91)
-    for number, row in enumerate(rows):
+    starts = places or [(at, 0) for at in range(len(rows))]
+    for (number, first), row in zip(starts, rows, strict=True):
         sheet += _brt(0x00, struct.pack("<I", number) + bytes(21))
-        for column, value in enumerate(row):
+        for column, value in enumerate(row, first):
             cell = struct.pack("<II", column, 0)
             if isinstance(value, str):
                 sheet += _brt(0x06, cell + _wide(value))

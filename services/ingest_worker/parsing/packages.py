@@ -39,6 +39,18 @@ class _Limited(io.RawIOBase):
         return data
 
     @override
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as there are at once: buffered readers ask this way."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    @override
     def close(self) -> None:
         """Close the member."""
         self._stream.close()

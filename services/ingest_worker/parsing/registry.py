@@ -35,7 +35,8 @@ from services.ingest_worker.parsing.rtf import RtfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.subtitles import SubtitleParser
 from services.ingest_worker.parsing.text import TextParser
-from services.ingest_worker.parsing.xls import XlsbParser, XlsParser
+from services.ingest_worker.parsing.xls import XlsParser
+from services.ingest_worker.parsing.xlsb import XlsbParser
 from services.ingest_worker.parsing.xlsx import XlsxParser
 from services.ingest_worker.parsing.xml import XmlParser
 from shared.errors import CitewellError, FileCorrupt, TypeUnsupported

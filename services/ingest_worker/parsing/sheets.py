@@ -3,10 +3,11 @@
 Rows come in as they are read and go out in runs, so memory stays small however long a sheet is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.ingest_worker.parsing.base import Parsed
 from shared.errors import FileTooLarge
 from shared.models import Element, ElementKind, JobWarning
 
@@ -61,6 +62,27 @@ def without_text(kind: str, name: str, page: int) -> JobWarning:
     """Warn of a sheet or a slide that has no text."""
     detail = f"{kind} {page} ({name}) has no text." if name else f"{kind} {page} has no text."
     return JobWarning(code="page_without_text", detail=detail, page=page)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """The sheets of a workbook: their names, and a way to each one's rows."""
+
+    names: list[str]
+    rows: Callable[[int], Iterable[Row]]
+
+    def parsed(self, path: Path, pages: range | None) -> Parsed:
+        """Read the sheets of `pages`."""
+        wanted = [at for at in range(1, len(self.names) + 1) if pages is None or at in pages]
+        every = (one for page in wanted for one in self._sheet(page))
+        elements = list(bounded(every, path))
+        full = {one.page for one in elements}
+        empty = [page for page in wanted if page not in full]
+        warnings = [without_text("Sheet", self.names[page - 1], page) for page in empty]
+        return Parsed(elements, max(1, len(wanted)), warnings)
+
+    def _sheet(self, page: int) -> Iterator[Element]:
+        return sheet_elements(self.names[page - 1], self.rows(page - 1), page)
 
 
 @dataclass(slots=True)

@@ -148,6 +148,11 @@ def test_xlsb_is_read(path: Path) -> None:
     assert told(read(path, "a.xlsb")) == [("title", "Small"), ("table", "name | size\nant | 2.5")]
 
 
+def test_xlsb_with_a_cell_far_away_costs_nothing(path: Path) -> None:
+    write_xlsb(path, [["near"], ["far"]], places=[(0, 0), (1_048_575, 16_383)])
+    assert told(read(path, "a.xlsb"))[1:] == [("paragraph", "near"), ("paragraph", "far")]
+
+
 def test_xlsb_that_is_damaged_is_corrupt(path: Path) -> None:
     write_zip(path, {"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\xff" * 99})
     with pytest.raises(FileCorrupt):
