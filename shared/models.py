@@ -107,6 +107,7 @@ TERMINAL = frozenset(
 WarningCode = Literal[
     "page_without_text",
     "page_ocred",
+    "page_unreadable",
     "truncated",
     "attachment_skipped",
     "encoding_guessed",
@@ -176,7 +177,11 @@ class EmbeddingSpace(Value):
 
 
 class ParseOptions(Value):
-    """How a version is to be read; part of the version, so a retry may change it."""
+    """How a version is to be read; part of the version, so a retry may change it.
 
-    ocr: bool = False
+    `ocr`: whether pages that are pictures are read; null is as the service is set. `language`: what
+    such pages are written in, `de` or `eng+deu`; null is as the service is set.
+    """
+
+    ocr: bool | None = None
     language: str | None = None

@@ -227,6 +227,19 @@ class IngestSettings(SettingsGroup):
     part_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest time for one part, seconds."
     )
+    ocr: Literal["auto", "asked", "off"] = Field(
+        default="auto",
+        description="Pages that are pictures are read: `auto` always, `asked` where an upload's `ocr` option says so, `off` never.",
+    )
+    ocr_engine: Literal["auto", "tesseract", "rapidocr"] = Field(
+        default="auto",
+        description="What reads them; `auto`: the program Tesseract if it is installed, else the package RapidOCR.",
+    )
+    ocr_language: str = Field(
+        default="eng",
+        max_length=64,
+        description="What they are written in where an upload does not say: `eng`, `eng+deu`.",
+    )
     chunk_timeout_s: float = Field(
         default=300.0, gt=0, description="Longest time for chunking one document, seconds."
     )

@@ -15,6 +15,7 @@ from services.ingest_worker.parsing.registry import Parsers, build_parsers
 from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import FileRejected
 from shared.models import ElementKind
+from tests.support.pictures import encoded, writing
 
 FACTS = ["The kettle boils at ninety degrees.", "A lynx was seen in the valley.", "Rain fell."]
 
@@ -47,6 +48,10 @@ def csv(path: Path) -> None:
     path.write_text("number,fact\n" + "".join(f"1,{fact}\n" for fact in FACTS), encoding="utf-8")
 
 
+def picture(path: Path) -> None:
+    path.write_bytes(encoded(writing(FACTS, size=(1000, 300), height=32)))
+
+
 FORMATS: dict[str, Callable[[Path], None]] = {
     "a.pdf": pdf,
     "a.docx": word,
@@ -54,6 +59,7 @@ FORMATS: dict[str, Callable[[Path], None]] = {
     "a.md": text,
     "a.txt": text,
     "a.csv": csv,
+    "a.png": picture,
     "a.py": text,
 }
 
@@ -93,7 +99,8 @@ def test_the_plan_is_what_is_read(source: Source, parsers: Parsers) -> None:
     plan, parsed = parsers.plan(source), parsers.parse(source, None)
     assert parsed.pages == plan.pages == (3 if source.filename == "a.pdf" else 1)
     assert all(1 <= one.page <= plan.pages for one in parsed.elements)
-    assert parsed.warnings == []
+    told = ["page_ocred"] if source.filename == "a.png" else []
+    assert [one.code for one in parsed.warnings] == told
 
 
 def test_reading_twice_gives_the_same(source: Source, parsers: Parsers) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 from services.ingest_worker.leases import LeaseLost
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import OcrOrder, Plan, Source
 from services.ingest_worker.parsing.process import PackedPart, ParserProcess
 from shared.blobs.base import BlobStore
 from shared.database.engine import Database
@@ -19,6 +19,8 @@ from shared.settings import IngestSettings
 
 # Blobs of small files fetched at a time.
 FETCHES = 8
+# Of a part's time so much may go to reading its pictures; the rest is for all else.
+OCR_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class PartReader:
         path = self._path(part)
         if not path.is_file():
             await self._fetch(part)
-        packed, plan = await self._parse(part, _source(part, path), settings)
+        packed, plan = await self._parse(part, _source(part, path, settings), settings)
         return Read(part, packed, plan, 1000 * (perf_counter() - start))
 
     def forget(self, parts: Sequence[ClaimedPart]) -> None:
@@ -93,7 +95,8 @@ class PartReader:
             )
             if reading.part is not None:
                 return reading.part, reading.plan
-            window = await self._plan(part, reading.plan, settings.part_pages)
+            size = min(settings.part_pages, reading.plan.part_pages or settings.part_pages)
+            window = await self._plan(part, reading.plan, size)
         return await self._parser.parse(source, pages=window, timeout_s=timeout_s), None
 
     async def _plan(self, part: ClaimedPart, plan: Plan, size: int) -> range:
@@ -114,14 +117,25 @@ class PartReader:
         return range(first, last + 1)
 
 
-def _source(part: ClaimedPart, path: Path) -> Source:
-    options = dict(part.options)
-    password = options.pop("password", None)
+def _source(part: ClaimedPart, path: Path, settings: IngestSettings) -> Source:
+    stored = dict(part.options)
+    password = stored.pop("password", None)
+    options = ParseOptions.model_validate(stored)
     return Source(
         path=path,
         filename=part.filename,
-        options=ParseOptions.model_validate(options),
+        options=options,
         password=password,
+        ocr=_ocr_order(options, settings),
+    )
+
+
+def _ocr_order(options: ParseOptions, settings: IngestSettings) -> OcrOrder:
+    wanted = options.ocr or (options.ocr is None and settings.ocr == "auto")
+    return OcrOrder(
+        engine=settings.ocr_engine if wanted and settings.ocr != "off" else "off",
+        language=options.language or settings.ocr_language,
+        budget_s=OCR_SHARE * settings.part_timeout_s,
     )
 
 

@@ -19,6 +19,14 @@ PLAIN = "text/plain"
 CODE = "text/x-source"
 LINES = "text/x-lines"
 
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+GIF = "image/gif"
+BMP = "image/bmp"
+WEBP = "image/webp"
+PICTURES = frozenset({PNG, JPEG, TIFF, GIF, BMP, WEBP})
+
 HEAD_BYTES = 8192
 # Readers forgive this much in front of a PDF's header (PDF 1.7, appendix H, note 13).
 PDF_JUNK_BYTES = 1024
@@ -31,6 +39,12 @@ _SUFFIXES = {
     PLAIN: ".txt .text .rst .org .tex",
     LINES: ".csv .tsv .json .jsonl .ndjson .xml .log .srt .vtt .yaml .yml .toml .ini .cfg .conf"
     " .properties",
+    PNG: ".png .apng",
+    JPEG: ".jpg .jpeg .jpe .jfif .mpo",
+    TIFF: ".tif .tiff",
+    GIF: ".gif",
+    BMP: ".bmp .dib",
+    WEBP: ".webp",
     CODE: ".py .js .ts .jsx .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .pl .sh .bash .ps1"
     " .sql .r .jl .lua .kt .scala .swift .m .css .scss .hs .ex .erl .clj .dart",
 }
@@ -42,6 +56,16 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Stream names of a compound file are UTF-16; this one holds an encrypted Office document
 # (MS-OFFCRYPTO 2.3.4.4).
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_PICTURE_HEADS = {
+    b"\x89PNG\r\n\x1a\n": PNG,
+    b"\xff\xd8\xff": JPEG,
+    b"II*\x00": TIFF,
+    b"MM\x00*": TIFF,
+    b"II+\x00": TIFF,
+    b"MM\x00+": TIFF,
+    b"GIF87a": GIF,
+    b"GIF89a": GIF,
+}
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
@@ -82,7 +106,17 @@ def _packaged(path: Path, head: bytes, suffix: str) -> str | None:
         return _zipped(path, suffix)
     if head.startswith(_OLE):
         _refuse_compound(path)
-    return None
+    return _pictured(head)
+
+
+def _pictured(head: bytes) -> str | None:
+    """Return the type of what begins like a picture; a text may begin with `BM`, too."""
+    for begin, media_type in _PICTURE_HEADS.items():
+        if head.startswith(begin):
+            return media_type
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    return BMP if head.startswith(b"BM") and b"\0\0\0\0" in head[:14] else None
 
 
 def _is_pdf(head: bytes, suffix: str) -> bool:

@@ -10,15 +10,16 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import Drawing, OcrOrder, Plan, Source
 from shared.errors import (
     ArchiveUnsafe,
+    CitewellError,
     FileCorrupt,
     FileEmpty,
     FileEncrypted,
-    FileRejected,
     FileTooLarge,
     NoTextFound,
+    NotFound,
     ParseOutOfMemory,
     ParserCrashed,
     ParseTimedOut,
@@ -26,14 +27,14 @@ from shared.errors import (
 )
 from shared.models import JobWarning, ParseOptions
 
-Verb = Literal["read", "parse"]
+Verb = Literal["read", "parse", "draw"]
 
 LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
 MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
-_ERRORS: dict[str, type[FileRejected]] = {
+_ERRORS: dict[str, type[CitewellError]] = {
     error.code: error
     for error in (
         ArchiveUnsafe,
@@ -41,6 +42,7 @@ _ERRORS: dict[str, type[FileRejected]] = {
         FileEmpty,
         FileEncrypted,
         FileTooLarge,
+        NotFound,
         NoTextFound,
         ParseOutOfMemory,
         ParseTimedOut,
@@ -53,7 +55,7 @@ _ERRORS: dict[str, type[FileRejected]] = {
 class Request(BaseModel):
     """What the child is to do with a file; `first` and `stop` are a half-open run of pages.
 
-    `read` plans, and parses what has no more pages than `stop` allows.
+    `read` plans, and parses what has no more pages than `stop` allows; `draw` draws one page.
     """
 
     verb: Verb
@@ -61,6 +63,8 @@ class Request(BaseModel):
     filename: str
     options: ParseOptions
     password: str | None
+    ocr: OcrOrder
+    drawing: Drawing | None = None
     first: int | None = None
     stop: int | None = None
 
@@ -73,6 +77,7 @@ class Request(BaseModel):
             filename=source.filename,
             options=source.options,
             password=source.password,
+            ocr=source.ocr,
             first=pages.start if pages else None,
             stop=pages.stop if pages else None,
         )
@@ -80,7 +85,7 @@ class Request(BaseModel):
     @property
     def source(self) -> Source:
         """The file that is asked about."""
-        return Source(self.path, self.filename, self.options, self.password)
+        return Source(self.path, self.filename, self.options, self.password, self.ocr)
 
     @property
     def pages(self) -> range | None:
@@ -95,7 +100,7 @@ class Failure(BaseModel):
     detail: str
     page: int | None = None
 
-    def error(self) -> FileRejected:
+    def error(self) -> CitewellError:
         """Return the error as its own class."""
         return _ERRORS.get(self.code, FileCorrupt)(self.detail, page=self.page)
 

@@ -16,14 +16,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import services
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import Drawing, Plan, Source
 from services.ingest_worker.parsing.frames import (
     LENGTHS,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     Reply,
     Request,
-    Verb,
     frame,
 )
 from shared.errors import ParseOutOfMemory, ParserCrashed, ParseTimedOut
@@ -95,10 +94,11 @@ class ParserProcess:
 
     async def read(self, source: Source, *, most_pages: int, timeout_s: float) -> Reading:
         """Tell a file's type and count its pages; parse it too when it has up to `most_pages`."""
-        reply, body = await self._ask("read", source, range(1, most_pages + 1), timeout_s)
+        request = Request.of("read", source, range(1, most_pages + 1))
+        reply, body = await self._ask(request, timeout_s)
         if reply.plan is None:
             raise ParserCrashed("The parser process sent no plan.")
-        whole = 1 <= reply.plan.pages <= most_pages
+        whole = 1 <= reply.plan.pages <= min(most_pages, reply.plan.part_pages or most_pages)
         part = PackedPart(body, reply.pages, reply.warnings) if whole else None
         return Reading(reply.plan, part)
 
@@ -106,22 +106,21 @@ class ParserProcess:
         self, source: Source, *, pages: range | None = None, timeout_s: float
     ) -> PackedPart:
         """Read a run of pages (counted from 1, half open), or all."""
-        reply, body = await self._ask("parse", source, pages, timeout_s)
+        reply, body = await self._ask(Request.of("parse", source, pages), timeout_s)
         return PackedPart(body, reply.pages, reply.warnings)
+
+    async def draw(self, source: Source, drawing: Drawing, *, timeout_s: float) -> bytes:
+        """Return one page as PNG; `NotFound` when the file has no such page."""
+        request = Request.of("draw", source, None).model_copy(update={"drawing": drawing})
+        return (await self._ask(request, timeout_s))[1]
 
     async def aclose(self) -> None:
         """End the child; a part under way is waited for by whoever asked for it."""
         async with self._turn:
             await self._end()
 
-    async def _ask(
-        self,
-        verb: Verb,
-        source: Source,
-        pages: range | None,
-        timeout_s: float,
-    ) -> tuple[Reply, bytes]:
-        request = frame(Request.of(verb, source, pages))
+    async def _ask(self, asked: Request, timeout_s: float) -> tuple[Reply, bytes]:
+        request = frame(asked)
         async with self._turn:
             process = await self._started()
             try:

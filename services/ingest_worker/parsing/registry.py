@@ -9,15 +9,24 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from services.ingest_worker.parsing.base import Parsed, Parser, Plan, Source
+from services.ingest_worker.parsing.base import (
+    Drawing,
+    PageArtist,
+    Parsed,
+    Parser,
+    Plan,
+    SlowParser,
+    Source,
+)
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
 from services.ingest_worker.parsing.docx import DocxParser
 from services.ingest_worker.parsing.html import HtmlParser
+from services.ingest_worker.parsing.images import ImageParser
 from services.ingest_worker.parsing.markdown import MarkdownParser
 from services.ingest_worker.parsing.pdf import PdfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.text import TextParser
-from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
+from shared.errors import CitewellError, FileCorrupt, NotFound, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 
 MAX_DETAIL_CHARS = 300
@@ -34,6 +43,7 @@ def build_parsers() -> tuple[Parser, ...]:
         DocxParser(),
         HtmlParser(),
         MarkdownParser(),
+        ImageParser(),
         TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
         TextParser(ElementKind.CODE, frozenset({CODE})),
     )
@@ -51,7 +61,24 @@ class Parsers:
         """Tell a file's type and count its pages."""
         detected, parser = self._detect(source)
         pages = _guarded(lambda: parser.plan(source))
-        return Plan(detected.media_type, pages, parser.name)
+        slow = parser if isinstance(parser, SlowParser) else None
+        most = _guarded(lambda: slow.part_pages(source)) if slow else None
+        return Plan(detected.media_type, pages, parser.name, most)
+
+    def draw(self, source: Source, drawing: Drawing) -> bytes:
+        """Return a page as PNG.
+
+        Raises:
+            NotFound: the file has no such page.
+            TypeUnsupported: its pages have no looks of their own.
+        """
+        _, parser = self._detect(source)
+        if not isinstance(parser, PageArtist):
+            raise TypeUnsupported("Only pages of PDF and picture files can be drawn.")
+        drawn = _guarded(lambda: parser.draw(source, drawing))
+        if drawn is None:
+            raise NotFound(f"The file has no page {drawing.page}.")
+        return drawn
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read a run of pages, or everything.

@@ -109,7 +109,7 @@ def test_a_wrong_name_is_corrected_and_told(
         ("a.zip", zipped("a.txt"), TypeUnsupported),
         ("a.zip", b"PK\x03\x04 cut short", TypeUnsupported),
         ("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"), TypeUnsupported),
-        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(64), TypeUnsupported),
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(64), TypeUnsupported),
         ("a.eml", b"From: a@b\n\nHello", TypeUnsupported),
         ("a.txt", b"{\\rtf1 Hello}", TypeUnsupported),
         ("a.txt", random.Random(1).randbytes(4000), TypeUnsupported),
