@@ -117,11 +117,37 @@ WarningCode = Literal[
 
 
 class JobWarning(Value):
-    """Something a reader of the result should know: nothing is dropped in silence."""
+    """Something a reader of the result should know: nothing is dropped in silence.
+
+    It speaks of `page`, or of all pages from `page` to `last_page`.
+    """
 
     code: WarningCode
     detail: str
     page: int | None = None
+    last_page: int | None = None
+
+    @property
+    def pages(self) -> int:
+        """How many pages it speaks of; 1 where a format has none."""
+        return 1 if self.page is None or self.last_page is None else self.last_page - self.page + 1
+
+
+class Completeness(Value):
+    """What of a file was read: `pages` is the sum of the four after it.
+
+    `text`: pages whose text is in the file. `ocred`: pages that are pictures, read by an OCR
+    engine. `without_text`: blank, or pictures in which nothing was or could be read. `unreadable`:
+    damaged, or too slow. `skipped`: attachments that are no documents. `truncated`: cuts.
+    """
+
+    pages: int = 0
+    text: int = 0
+    ocred: int = 0
+    without_text: int = 0
+    unreadable: int = 0
+    skipped: int = 0
+    truncated: int = 0
 
 
 class WaitingFor(Value):

@@ -173,7 +173,8 @@ class ParseStep:
         group.whole = []
         for read, error in cut:
             if isinstance(error, CitewellError):
-                await self._failing.failed(read.part, error, Stage.CHUNK)
+                warnings = read.packed.warnings
+                await self._failing.failed(read.part, error, Stage.CHUNK, warnings)
 
     async def _cut_leased(
         self, group: _Group, read: Read, indexes: Sequence[TargetIndex]

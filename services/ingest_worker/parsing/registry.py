@@ -26,6 +26,7 @@ from services.ingest_worker.parsing.markdown import MarkdownParser
 from services.ingest_worker.parsing.pdf import PdfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.text import TextParser
+from services.ingest_worker.parsing.warned import merged
 from shared.errors import CitewellError, FileCorrupt, NotFound, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 
@@ -94,7 +95,7 @@ class Parsers:
             warnings = [*detected.warnings, *warnings]
         if not elements and not parsed.warnings:
             warnings.append(JobWarning(code="page_without_text", detail="There is no text in it."))
-        return dataclasses.replace(parsed, elements=elements, warnings=warnings)
+        return dataclasses.replace(parsed, elements=elements, warnings=merged(warnings))
 
     def _detect(self, source: Source) -> tuple[Detected, Parser]:
         detected = _guarded(lambda: detect(source.path, source.filename))

@@ -87,10 +87,9 @@ def test_frames_of_a_tiff_are_pages(path: Path) -> None:
         (1, SENTENCE),
         (2, "Second page, here it is."),
     ]
-    assert [(one.code, one.page) for one in parsed.warnings] == [
-        ("page_ocred", 1),
-        ("page_ocred", 2),
-        ("page_without_text", 3),
+    assert [(one.code, one.page, one.last_page) for one in parsed.warnings] == [
+        ("page_ocred", 1, 2),
+        ("page_without_text", 3, None),
     ]
     plan = Parsers().plan(Source(path, "a.tiff"))
     assert (plan.pages, plan.part_pages) == (3, PART_PAGES)
