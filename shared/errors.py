@@ -186,7 +186,9 @@ class NoTextFound(FileRejected):
     """The file could be read, but there is no text in it."""
 
     code = "no_text_found"
-    hint = "If the pages are pictures, retry with `ocr`; else there is nothing to search in it."
+    hint = (
+        "The job's warnings say why; for pictures of text, install Tesseract and retry with `ocr`."
+    )
 
 
 class TypeUnsupported(FileRejected):

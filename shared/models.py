@@ -110,6 +110,7 @@ TERMINAL = frozenset(
 WarningCode = Literal[
     "page_without_text",
     "page_ocred",
+    "page_unreadable",
     "truncated",
     "attachment_skipped",
     "encoding_guessed",
@@ -119,11 +120,37 @@ WarningCode = Literal[
 
 
 class JobWarning(Value):
-    """Something a reader of the result should know: nothing is dropped in silence."""
+    """Something a reader of the result should know: nothing is dropped in silence.
+
+    It speaks of `page`, or of all pages from `page` to `last_page`.
+    """
 
     code: WarningCode
     detail: str
     page: int | None = None
+    last_page: int | None = None
+
+    @property
+    def pages(self) -> int:
+        """How many pages it speaks of; 1 where a format has none."""
+        return 1 if self.page is None or self.last_page is None else self.last_page - self.page + 1
+
+
+class Completeness(Value):
+    """What of a file was read: `pages` is the sum of the four after it.
+
+    `text`: pages whose text is in the file. `ocred`: pages that are pictures, read by an OCR
+    engine. `without_text`: blank, or pictures in which nothing was or could be read. `unreadable`:
+    damaged, or too slow. `skipped`: attachments that are no documents. `truncated`: cuts.
+    """
+
+    pages: int = 0
+    text: int = 0
+    ocred: int = 0
+    without_text: int = 0
+    unreadable: int = 0
+    skipped: int = 0
+    truncated: int = 0
 
 
 class WaitingFor(Value):
@@ -179,7 +206,11 @@ class EmbeddingSpace(Value):
 
 
 class ParseOptions(Value):
-    """How a version is to be read; part of the version, so a retry may change it."""
+    """How a version is to be read; part of the version, so a retry may change it.
 
-    ocr: bool = False
+    `ocr`: whether pages that are pictures are read; null is as the service is set. `language`: what
+    such pages are written in, `de` or `eng+deu`; null is as the service is set.
+    """
+
+    ocr: bool | None = None
     language: str | None = None

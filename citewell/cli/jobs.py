@@ -18,7 +18,7 @@ from citewell.cli.options import (
     Url,
 )
 from citewell.cli.output import print_json, seconds, stdout, table
-from citewell.cli.wording import counted, progress, tell_page, why
+from citewell.cli.wording import completeness, counted, progress, tell_page, warned, why
 from citewell.client import Job
 from shared.models import JobState
 
@@ -106,9 +106,9 @@ def _details(job: Job) -> list[tuple[str, object]]:
         rows += [("waits for", why(job)), ("left", seconds(job.eta_s))]
         if job.waiting_for and job.waiting_for.detail:
             rows.append(("because", job.waiting_for.detail))
-    for warning in job.warnings:
-        page = f" (page {warning.page})" if warning.page else ""
-        rows.append(("warning", f"{warning.code}{page}: {warning.detail}"))
+    if job.completeness:
+        rows.append(("read", completeness(job.completeness)))
+    rows += [("warning", warned(warning)) for warning in job.warnings]
     if job.problem:
         rows.append(("problem", f"{job.problem.code}: {job.problem.detail}"))
         rows.append(("next", job.problem.hint))

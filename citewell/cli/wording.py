@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from citewell.cli.output import print_json, stderr, stdout, table
 from citewell.client.models import Batch, Job, Page
+from shared.models import Completeness, JobWarning
 
 Item = TypeVar("Item")
 
@@ -31,6 +32,35 @@ def why(job: Job) -> str:
         reason = f" ({job.waiting_for.code})" if job.waiting_for.code else ""
         return f"waits for {job.waiting_for.kind}{reason}"
     return ", ".join(sorted({warning.code for warning in job.warnings}))
+
+
+def warned(warning: JobWarning) -> str:
+    """Word a warning with its pages.
+
+    >>> warned(JobWarning(code="page_ocred", detail="Read.", page=2, last_page=9))
+    'page_ocred (pages 2 to 9): Read.'
+    """
+    where = f" (page {warning.page})" if warning.page else ""
+    if warning.last_page:
+        where = f" (pages {warning.page} to {warning.last_page})"
+    return f"{warning.code}{where}: {warning.detail}"
+
+
+def completeness(told: Completeness) -> str:
+    """Word what of a file was read; what is zero is left out.
+
+    >>> completeness(Completeness(pages=9, text=6, ocred=2, without_text=1))
+    '6 of 9 pages with text, 2 ocred, 1 without text'
+    """
+    counts = [
+        (told.ocred, "ocred"),
+        (told.without_text, "without text"),
+        (told.unreadable, "unreadable"),
+        (told.skipped, "attachments skipped"),
+        (told.truncated, "cut short"),
+    ]
+    words = [f"{told.text} of {told.pages} pages with text"]
+    return ", ".join(words + [f"{count} {name}" for count, name in counts if count])
 
 
 def size(amount: int) -> str:

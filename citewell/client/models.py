@@ -15,6 +15,7 @@ from pydantic import Field
 from shared.models import (
     TERMINAL,
     Box,
+    Completeness,
     JobState,
     JobWarning,
     Problem,
@@ -114,6 +115,7 @@ class Job(Value):
     timings: dict[str, Any] = Field(default_factory=dict)
     usage: JobUsage = JobUsage()
     warnings: tuple[JobWarning, ...] = ()
+    completeness: Completeness | None = None
     problem: Problem | None = None
 
     @property

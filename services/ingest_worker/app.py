@@ -19,6 +19,7 @@ from services.ingest_worker.routers import (
     documents,
     jobs,
     keys,
+    page_pictures,
     uploads,
     usage,
 )
@@ -104,6 +105,7 @@ def create_app(
         collections,
         uploads,
         documents,
+        page_pictures,
         chunks,
         jobs,
         batches,

@@ -13,6 +13,7 @@ from services.ingest_worker.following.feed import Feed
 from services.ingest_worker.following.streams import Streams
 from services.ingest_worker.following.waiting import Waiting
 from services.ingest_worker.messages import Publisher
+from services.ingest_worker.page_pictures import PagePictures
 from services.ingest_worker.parsing.sandbox.required import tell_isolation
 from services.ingest_worker.retrying import Retrier
 from services.ingest_worker.upkeep.deletion import bury, remove_orphans
@@ -73,12 +74,14 @@ class IngestContext:
     feed: Feed
     waiting: Waiting
     streams: Streams
+    pictures: PagePictures
     loops: Sequence[Loop]
     checks: Sequence[Check]
 
     async def aclose(self) -> None:
         """Let go who still waits, and close every connection."""
         await self.feed.aclose()
+        await self.pictures.aclose()
         self.outside.publisher.close()
         await self.outside.vectors.aclose()
         await self.database.aclose()
@@ -140,6 +143,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         feed=feed,
         waiting=Waiting(database, feed),
         streams=Streams(settings.ingest.max_streams),
+        pictures=PagePictures(database=database, blobs=blobs, settings=settings.ingest),
         loops=(
             dispatcher.run,
             sweeper.run,

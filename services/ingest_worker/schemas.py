@@ -10,7 +10,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from services.ingest_worker.attributes import FieldType
 from services.ingest_worker.uploads.form import checked_options
 from shared.auth.principal import Scope
-from shared.models import Box, JobState, JobWarning, ParseOptions, Problem, Stage, WaitingFor
+from shared.models import (
+    Box,
+    Completeness,
+    JobState,
+    JobWarning,
+    ParseOptions,
+    Problem,
+    Stage,
+    WaitingFor,
+)
 
 COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 # Postgres stores no NUL.
@@ -188,6 +197,9 @@ class JobResponse(BaseModel):
     timings: Mapping[str, float] = Field(description="Milliseconds of each stage.")
     usage: Usage = Field(description="What embedding cost.")
     warnings: list[JobWarning] = Field(description="What to know although it succeeded.")
+    completeness: Completeness | None = Field(
+        default=None, description="What of the file was read; null before that."
+    )
     problem: Problem | None = Field(default=None, description="Why it failed.")
     created_at: datetime
     updated_at: datetime

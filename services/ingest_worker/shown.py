@@ -1,11 +1,12 @@
 """Rows as the wire shows them: jobs and batches, with what is estimated of them."""
 
+from collections import Counter
 from datetime import datetime
 
 from services.ingest_worker.schemas import BatchResponse, JobResponse, Progress, Usage
 from shared.database.batches import BatchRow
 from shared.database.job_views import JobRow, JobViews
-from shared.models import TERMINAL, JobState, Stage, WaitingFor
+from shared.models import TERMINAL, Completeness, JobState, JobWarning, Stage, WaitingFor
 
 # What is ahead of a job is counted up to here: further back the number helps nobody.
 MOST_AHEAD = 1000
@@ -34,6 +35,7 @@ def job_response(row: JobRow) -> JobResponse:
         timings=row.timings,
         usage=Usage.model_validate(row.usage),
         warnings=row.warnings,
+        completeness=_completeness(row),
         problem=row.problem,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -85,6 +87,30 @@ def _batch_eta_s(row: BatchRow) -> float | None:
 def _queue(position: int, until: datetime | None) -> WaitingFor:
     told = None if until is None else until.isoformat()
     return WaitingFor(kind="queue", position=position, until=told)
+
+
+def _completeness(row: JobRow) -> Completeness | None:
+    """Count what the warnings say; nothing before the last page is read."""
+    warnings = [JobWarning.model_validate(one) for one in row.warnings]
+    if not warnings and (not row.pages_total or row.pages_done < row.pages_total):
+        return None
+    told: Counter[str] = Counter()
+    for warning in warnings:
+        told[warning.code] += warning.pages
+    lacking = {
+        "ocred": told["page_ocred"],
+        "without_text": told["page_without_text"],
+        "unreadable": told["page_unreadable"],
+    }
+    # A file that failed whole has no count of its pages: all of them were warned of.
+    pages = max(row.pages_total, sum(lacking.values()))
+    return Completeness(
+        pages=pages,
+        text=pages - sum(lacking.values()),
+        skipped=told["attachment_skipped"],
+        truncated=told["truncated"],
+        **lacking,
+    )
 
 
 def _waiting_for(row: JobRow) -> WaitingFor | None:

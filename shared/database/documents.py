@@ -1,7 +1,7 @@
 """Document rows: listed, shown, amended, and made invisible at once when deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,8 @@ ORDER BY d.id LIMIT :limit
 """)
 # `bytes_of` takes any version; without a number the live one, else the newest.
 BYTES = text("""
-SELECT v.blob_id, b.size, v.media_type, d.name, v.number AS version
+SELECT v.blob_id, b.size, v.media_type, d.name, v.number AS version,
+       v.options ->> 'password' AS password
 FROM documents d
 JOIN versions v ON v.document_id = d.id
     AND v.number = coalesce(CAST(:version AS int), d.live_version, d.newest_version)
@@ -104,13 +105,14 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """Where a version's bytes are, and what to call them."""
+    """Where a version's bytes are, what to call them, and what opens them."""
 
     blob_id: UUID
     size: int
     media_type: str
     name: str
     version: int
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

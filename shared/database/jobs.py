@@ -97,7 +97,8 @@ WHERE id = ANY(:ids) AND {OPEN}
 """)  # noqa: S608
 FAIL = text(f"""
 UPDATE jobs
-SET state = 'failed', problem = CAST(:problem AS jsonb), fence = fence + 1, {END}
+SET state = 'failed', problem = CAST(:problem AS jsonb), fence = fence + 1, {END},
+    warnings = coalesce(CAST(:warnings AS jsonb), warnings)
 WHERE id = ANY(:ids) AND {OPEN} {CHANGED}
 """)  # noqa: S608
 CANCEL = text(f"""
@@ -250,13 +251,22 @@ class Jobs:
         parameters = {"ids": list(job_ids), "waiting_for": waiting_for.model_dump_json()}
         await self._change(WAIT, parameters)
 
-    async def fail(self, job_id: UUID, problem: Problem) -> bool:
-        """End the job as failed, its done work kept for a retry; False when it had ended."""
-        return bool(await self.fail_all([job_id], problem))
+    async def fail(self, job_id: UUID, problem: Problem, *, warnings: str | None = None) -> bool:
+        """End the job as failed, its done work kept for a retry; False when it had ended.
 
-    async def fail_all(self, job_ids: Sequence[UUID], problem: Problem) -> list[UUID]:
+        What its parsing warned of (a JSON list) is told with it: it may say why.
+        """
+        return bool(await self.fail_all([job_id], problem, warnings=warnings))
+
+    async def fail_all(
+        self, job_ids: Sequence[UUID], problem: Problem, *, warnings: str | None = None
+    ) -> list[UUID]:
         """End the open ones of these jobs as failed with one problem, and return them."""
-        parameters = {"ids": list(job_ids), "problem": problem.model_dump_json()}
+        parameters = {
+            "ids": list(job_ids),
+            "problem": problem.model_dump_json(),
+            "warnings": warnings,
+        }
         ended = [row["id"] for row in await self._change(FAIL, parameters)]
         if ended:
             await self._stop_work(ended)

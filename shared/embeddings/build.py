@@ -9,7 +9,8 @@ from shared.embeddings.openai import OpenAIEmbedder
 from shared.embeddings.spaces import embedding_space
 from shared.errors import EmbeddingUnauthorized
 from shared.models import EmbeddingSpace
-from shared.settings import OpenAISettings, Settings
+from shared.settings import Settings
+from shared.settings_providers import OpenAISettings
 
 OPENAI_URL = "https://api.openai.com/v1"
 

@@ -319,7 +319,7 @@ class TestBatchRetry:
         for job_id in ids(answer):
             await fail(database, job_id, ParserCrashed())
         path = f"/v1/batches/{answer['batch_id']}/retry"
-        await call(api, path, options={"ocr": False})
+        await call(api, path, options={"ocr": None})
         assert [(await job(api, one))["version"] for one in ids(answer)] == [1, 1]
         for job_id in ids(answer):
             await fail(database, job_id, ParserCrashed())

@@ -58,7 +58,7 @@ async def test_a_restored_version_goes_live_as_the_newest(api: IngestApi, worker
     content = await api.client.get(f"/v1/documents/{first['document_id']}/content")
     assert content.content == b"the first text"
     listed = await api.client.get(f"/v1/documents/{first['document_id']}/versions")
-    assert [one["options"]["ocr"] for one in listed.json()["items"]] == [True, False, True]
+    assert [one["options"]["ocr"] for one in listed.json()["items"]] == [True, None, True]
 
 
 async def test_restoring_what_the_newest_is_already_is_no_work(

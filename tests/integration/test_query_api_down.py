@@ -19,7 +19,8 @@ from shared.embeddings.cached import CachedEmbedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
 from shared.errors import ConfigurationInvalid, EmbeddingUnavailable
-from shared.settings import DatabaseSettings, OpenAISettings, QdrantSettings
+from shared.settings import DatabaseSettings, QdrantSettings
+from shared.settings_providers import OpenAISettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
 from tests.support.postgres import start_postgres

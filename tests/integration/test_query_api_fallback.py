@@ -12,13 +12,8 @@ from services.query_api.chat_models import backoff
 from services.query_api.chat_models.breaker import FAILURES
 from shared.database.engine import build_database
 from shared.errors import ConfigurationInvalid
-from shared.settings import (
-    AnthropicSettings,
-    DatabaseSettings,
-    OpenAISettings,
-    QdrantSettings,
-    Settings,
-)
+from shared.settings import DatabaseSettings, QdrantSettings, Settings
+from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.build import build_vector_store
 from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
 from tests.support.provider import KEY, Provider, start_provider

@@ -23,15 +23,8 @@ from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
 from shared.embeddings.sparse import document_terms
 from shared.identity import chunk_id, new_id, text_sha256
-from shared.settings import (
-    AnthropicSettings,
-    AuthSettings,
-    DatabaseSettings,
-    OpenAISettings,
-    QdrantSettings,
-    QuerySettings,
-    Settings,
-)
+from shared.settings import AuthSettings, DatabaseSettings, QdrantSettings, QuerySettings, Settings
+from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.base import Point, VectorStore
 from tests.support.postgres import PATIENT_S
 

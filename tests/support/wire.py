@@ -494,7 +494,9 @@ def _job(entry: dict[str, Any], batch_id: str, *, running: bool) -> dict[str, An
             return {**job, "state": "failed", "problem": _as_json(error) if error else None}
     if name.startswith("odd"):
         warning = {"code": "page_without_text", "detail": "Nothing on it.", "page": 2}
-        return {**job, "state": "succeeded_with_warnings", "warnings": [warning]}
+        told = {"pages": 1, "without_text": 1}
+        odd = {"state": "succeeded_with_warnings", "warnings": [warning], "completeness": told}
+        return {**job, **odd}
     return {**job, "state": "succeeded", "chunks": {"done": 3, "total": 3}}
 
 

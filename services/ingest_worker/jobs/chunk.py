@@ -4,21 +4,25 @@ For files of several parts; one that is read whole is cut where it was read (par
 """
 
 import asyncio
+import json
 from time import perf_counter
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.failures import pause_s
 from services.ingest_worker.jobs.base import Cutter
 from services.ingest_worker.leases import LeaseLost, while_leased
+from services.ingest_worker.parsing.warned import merged
 from shared.database.chunks import Chunks, Owner
 from shared.database.engine import Database
 from shared.database.jobs import ClaimedChunking, Jobs
 from shared.database.parts import Parts
 from shared.errors import CitewellError, FileRejected, InvalidInput, StageTimedOut
 from shared.identity import new_id
-from shared.models import Stage
+from shared.models import JobWarning, Stage
 from shared.problems import problem_of
 from shared.settings import IngestSettings
 
@@ -71,7 +75,7 @@ class ChunkStep:
         async with self._database.worker() as connection:
             indexes = await Chunks(connection).indexes([job.collection_id])
             packed = [part async for part in Parts(connection).elements(job.version_id)]
-            warnings = await Parts(connection).warnings(job.version_id)
+            warnings = await self._warnings(connection, job)
         owner = Owner(job.tenant_id, job.id, job.document_id, job.version_id)
         made = await asyncio.to_thread(self._cutter.cut, owner, packed, indexes)
         async with self._database.worker() as connection:
@@ -85,11 +89,21 @@ class ChunkStep:
                 raise LeaseLost
         return count
 
+    @staticmethod
+    async def _warnings(connection: AsyncConnection, job: ClaimedChunking) -> list[dict[str, Any]]:
+        """Return the parts' warnings; those of pages that part from part are one."""
+        stored = await Parts(connection).warnings(job.version_id)
+        warnings = merged(map(JobWarning.model_validate, stored))
+        return [warning.model_dump() for warning in warnings]
+
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
         # The same bytes would take as long again.
         if isinstance(error, FileRejected | InvalidInput | StageTimedOut):
             async with self._database.worker() as connection:
-                await Jobs(connection).fail(job.id, problem_of(error, Stage.CHUNK))
+                warnings = await self._warnings(connection, job)
+                await Jobs(connection).fail(
+                    job.id, problem_of(error, Stage.CHUNK), warnings=json.dumps(warnings)
+                )
         else:
             log.warning("chunking_waits", code=error.code, detail=error.detail)
             await self._release(job, delay_s=pause_s(error, attempts=1))

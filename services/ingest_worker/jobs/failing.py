@@ -1,5 +1,8 @@
 """What a failed part comes to: another try later, or the end of its job, by what it died of."""
 
+import json
+from collections.abc import Sequence
+
 import structlog
 
 from services.ingest_worker.failures import back_off_s, pause_s, waiting_after
@@ -16,7 +19,7 @@ from shared.errors import (
     StageTimedOut,
     Unavailable,
 )
-from shared.models import Stage
+from shared.models import JobWarning, Stage
 from shared.problems import problem_of
 from shared.settings import IngestSettings
 
@@ -37,15 +40,22 @@ class PartFailing:
         self._settings = settings
 
     async def failed(
-        self, part: ClaimedPart, error: CitewellError, stage: Stage = Stage.PARSE
+        self,
+        part: ClaimedPart,
+        error: CitewellError,
+        stage: Stage = Stage.PARSE,
+        warnings: Sequence[JobWarning] = (),
     ) -> None:
-        """Try again later, or end the job: by what kind of death it was."""
+        """Try again later, or end the job: by what kind of death it was.
+
+        `warnings` are what was told of the file before: they may say why.
+        """
         if isinstance(error, DatabaseUnavailable):
             await self._release(part, delay_s=back_off_s(0))
         elif isinstance(error, Unavailable):
             await self._wait(part, error)
         elif isinstance(error, _FINAL) and not isinstance(error, ParserCrashed | ParseTimedOut):
-            await self._fail(part, error, stage)
+            await self._fail(part, error, stage, warnings)
         else:
             await self._count(part, error, stage)
 
@@ -67,9 +77,16 @@ class PartFailing:
             await Jobs(connection).wait([part.job_id], waiting_after(error))
         await self._release(part, delay_s=pause_s(error, attempts=part.parts_total))
 
-    async def _fail(self, part: ClaimedPart, error: CitewellError, stage: Stage) -> None:
+    async def _fail(
+        self,
+        part: ClaimedPart,
+        error: CitewellError,
+        stage: Stage,
+        warnings: Sequence[JobWarning] = (),
+    ) -> None:
+        told = json.dumps([warning.model_dump() for warning in warnings]) if warnings else None
         async with self._database.worker() as connection:
-            await Jobs(connection).fail(part.job_id, problem_of(error, stage))
+            await Jobs(connection).fail(part.job_id, problem_of(error, stage), warnings=told)
 
     async def _release(
         self, part: ClaimedPart, *, delay_s: float, crashes: int = 0, timeouts: int = 0

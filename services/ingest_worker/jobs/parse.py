@@ -203,7 +203,7 @@ class ParseStep:
     async def _failed(self, read: Read, error: CitewellError, stage: Stage) -> None:
         if read.intake is not None:
             await read.intake.undo()
-        await self._failing.failed(read.part, error, stage)
+        await self._failing.failed(read.part, error, stage, read.packed.warnings)
 
     async def _cut_leased(
         self, group: _Group, read: Read, indexes: Sequence[TargetIndex]

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from services.ingest_worker.jobs.base import Intake, IntakeDoor
 from services.ingest_worker.leases import LeaseLost
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import OcrOrder, Plan, Source
 from services.ingest_worker.parsing.detect import MAIL, OUTLOOK
 from services.ingest_worker.parsing.process import PackedPart, ParserProcess
 from shared.blobs.base import BlobStore
@@ -22,6 +22,8 @@ from shared.settings import IngestSettings
 
 # Blobs of small files fetched at a time.
 FETCHES = 8
+# Of a part's time so much may go to reading its pictures; the rest is for all else.
+OCR_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class PartReader:
         path = self._path(part)
         if not path.is_file():
             await self._fetch(part)
-        source = _source(part, path)
+        source = _source(part, path, settings)
         packed, plan = await self._parse(part, source, settings)
         intake = None
         if plan is not None and plan.holds_files:
@@ -111,7 +113,8 @@ class PartReader:
             )
             if reading.part is not None:
                 return reading.part, reading.plan
-            window = await self._plan(part, reading.plan, settings.part_pages)
+            size = min(settings.part_pages, reading.plan.part_pages or settings.part_pages)
+            window = await self._plan(part, reading.plan, size)
         return await self._parser.parse(source, pages=window, timeout_s=timeout_s), None
 
     async def _unpack(
@@ -164,14 +167,25 @@ def _too_deep(packed: PackedPart, plan: Plan) -> PackedPart:
     return dataclasses.replace(packed, warnings=[*packed.warnings, told])
 
 
-def _source(part: ClaimedPart, path: Path) -> Source:
-    options = dict(part.options)
-    password = options.pop("password", None)
+def _source(part: ClaimedPart, path: Path, settings: IngestSettings) -> Source:
+    stored = dict(part.options)
+    password = stored.pop("password", None)
+    options = ParseOptions.model_validate(stored)
     return Source(
         path=path,
         filename=part.filename,
-        options=ParseOptions.model_validate(options),
+        options=options,
         password=password,
+        ocr=_ocr_order(options, settings),
+    )
+
+
+def _ocr_order(options: ParseOptions, settings: IngestSettings) -> OcrOrder:
+    wanted = options.ocr or (options.ocr is None and settings.ocr == "auto")
+    return OcrOrder(
+        engine=settings.ocr_engine if wanted and settings.ocr != "off" else "off",
+        language=options.language or settings.ocr_language,
+        budget_s=OCR_SHARE * settings.part_timeout_s,
     )
 
 

@@ -3,9 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from shared.models import Element, JobWarning, ParseOptions
+from shared.models import Box, Element, JobWarning, ParseOptions
+
+OcrChoice = Literal["auto", "tesseract", "rapidocr", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class OcrOrder:
+    """How pages that are pictures are to be read: by which engine, in which language, how long.
+
+    `budget_s` is for all pages of one call; `language` as in `ParseOptions`.
+    """
+
+    engine: OcrChoice = "auto"
+    language: str | None = None
+    budget_s: float = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +30,7 @@ class Source:
     filename: str = ""
     options: ParseOptions = field(default_factory=ParseOptions)
     password: str | None = None
+    ocr: OcrOrder = field(default_factory=OcrOrder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +38,15 @@ class Plan:
     """What is known of a file before it is read: its type, its pages and who will read it.
 
     `parser` names the adapter and its version; the version keeps it. One that `holds_files` is an
-    archive or a mail: they are to be unpacked.
+    archive or a mail: they are to be unpacked. `part_pages` is there when its pages take long: no
+    part should have more.
     """
 
     media_type: str
     pages: int
     parser: str
     holds_files: bool = False
+    part_pages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +114,31 @@ class Parser(Protocol):
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the pages of `pages` (counted from 1, half open), or all when it is None."""
+        ...
+
+
+@runtime_checkable
+class SlowParser(Protocol):
+    """A parser whose pages may take seconds each."""
+
+    def part_pages(self, source: Source) -> int | None:
+        """Return the most pages one part of this file should have; None when it is not slow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Which page to draw, with what marked on it, at most how many pixels long and wide."""
+
+    page: int
+    marks: tuple[Box, ...]
+    longest: int
+
+
+@runtime_checkable
+class PageArtist(Protocol):
+    """A parser that can show the pages of its formats."""
+
+    def draw(self, source: Source, drawing: Drawing) -> bytes | None:
+        """Return a page as PNG; None when the file has no such page."""
         ...

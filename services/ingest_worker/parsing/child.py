@@ -102,10 +102,12 @@ def _some(warnings: list[JobWarning]) -> list[JobWarning]:
 
 def _done(parsers: Parsers, request: Request) -> bytes:
     reply, pages = Reply(), request.pages
+    if request.drawing is not None:
+        return frame(reply, parsers.draw(request.source, request.drawing))
     if request.verb == "read":
         plan = parsers.plan(request.source)
         reply = Reply(plan=plan)
-        if plan.pages not in (pages or ()):
+        if plan.pages not in (pages or ()) or plan.pages > (plan.part_pages or plan.pages):
             return frame(reply)
         pages = range(1, plan.pages + 1)
     parsed = parsers.parse(request.source, pages)

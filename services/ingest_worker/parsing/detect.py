@@ -31,6 +31,14 @@ ZIP = office_types.ZIP
 TAR = "application/x-tar"
 COMPRESSED = "application/gzip"
 
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+GIF = "image/gif"
+BMP = "image/bmp"
+WEBP = "image/webp"
+PICTURES = frozenset({PNG, JPEG, TIFF, GIF, BMP, WEBP})
+
 HEAD_BYTES = 8192
 # Readers forgive this much in front of a PDF's header (PDF 1.7, appendix H, note 13).
 PDF_JUNK_BYTES = 1024
@@ -51,6 +59,12 @@ _SUFFIXES = {
     SUBTITLES: ".srt .vtt",
     MAIL: ".eml",
     MHTML: ".mht .mhtml",
+    PNG: ".png .apng",
+    JPEG: ".jpg .jpeg .jpe .jfif .mpo",
+    TIFF: ".tif .tiff",
+    GIF: ".gif",
+    BMP: ".bmp .dib",
+    WEBP: ".webp",
     CODE: ".py .js .ts .jsx .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .pl .sh .bash .ps1"
     " .sql .r .jl .lua .kt .scala .swift .m .css .scss .hs .ex .erl .clj .dart",
 }
@@ -63,6 +77,16 @@ _FLAT_ODF = re.compile(rb"<office:document\s[^>]*office:mimetype=\"([^\"]+)\"")
 _COMPRESSED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00")
 # Where a tar says so (POSIX.1-2001, ustar).
 _TAR_MARK = slice(257, 262)
+_PICTURE_HEADS = {
+    b"\x89PNG\r\n\x1a\n": PNG,
+    b"\xff\xd8\xff": JPEG,
+    b"II*\x00": TIFF,
+    b"MM\x00*": TIFF,
+    b"II+\x00": TIFF,
+    b"MM\x00+": TIFF,
+    b"GIF87a": GIF,
+    b"GIF89a": GIF,
+}
 _MARKUP = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
@@ -109,7 +133,17 @@ def _packaged(path: Path, head: bytes, suffix: str) -> str | None:
         return TAR
     # A fragment, as some programs write it, is told by its name.
     mark = b"{\\" if suffix == ".rtf" else b"{\\rt"
-    return office_types.RTF if head.lstrip().startswith(mark) else None
+    return office_types.RTF if head.lstrip().startswith(mark) else _pictured(head)
+
+
+def _pictured(head: bytes) -> str | None:
+    """Return the type of what begins like a picture; a text may begin with `BM`, too."""
+    for begin, media_type in _PICTURE_HEADS.items():
+        if head.startswith(begin):
+            return media_type
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    return BMP if head.startswith(b"BM") and b"\0\0\0\0" in head[:14] else None
 
 
 def _is_pdf(head: bytes, suffix: str) -> bool:

@@ -11,16 +11,17 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from pydantic_core import from_json
 
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import Drawing, OcrOrder, Plan, Source
 from services.ingest_worker.parsing.scrub import scrub_all
 from shared.errors import (
     ArchiveUnsafe,
+    CitewellError,
     FileCorrupt,
     FileEmpty,
     FileEncrypted,
-    FileRejected,
     FileTooLarge,
     NoTextFound,
+    NotFound,
     ParseOutOfMemory,
     ParserCrashed,
     ParseTimedOut,
@@ -28,7 +29,7 @@ from shared.errors import (
 )
 from shared.models import JobWarning, ParseOptions
 
-Verb = Literal["read", "parse", "unpack"]
+Verb = Literal["read", "parse", "unpack", "draw"]
 
 LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
@@ -37,7 +38,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 # The most pages of one file that are believed; a number beyond would be millions of parts.
 MAX_PAGES = 1 << 20
 
-_ERRORS: dict[str, type[FileRejected]] = {
+_ERRORS: dict[str, type[CitewellError]] = {
     error.code: error
     for error in (
         ArchiveUnsafe,
@@ -45,6 +46,7 @@ _ERRORS: dict[str, type[FileRejected]] = {
         FileEmpty,
         FileEncrypted,
         FileTooLarge,
+        NotFound,
         NoTextFound,
         ParseOutOfMemory,
         ParseTimedOut,
@@ -57,8 +59,9 @@ _ERRORS: dict[str, type[FileRejected]] = {
 class Request(BaseModel):
     """What the child is to do with a file; `first` and `stop` are a half-open run of pages.
 
-    `read` plans, and parses what has no more pages than `stop` allows. `unpack` is answered by
-    several frames: each brings a piece of a member as its body, the last one none.
+    `read` plans, and parses what has no more pages than `stop` allows; `draw` draws one page.
+    `unpack` is answered by several frames: each brings a piece of a member as its body, the last
+    one none.
     """
 
     verb: Verb
@@ -66,6 +69,8 @@ class Request(BaseModel):
     filename: str
     options: ParseOptions
     password: str | None
+    ocr: OcrOrder
+    drawing: Drawing | None = None
     first: int | None = None
     stop: int | None = None
 
@@ -78,6 +83,7 @@ class Request(BaseModel):
             filename=source.filename,
             options=source.options,
             password=source.password,
+            ocr=source.ocr,
             first=pages.start if pages else None,
             stop=pages.stop if pages else None,
         )
@@ -85,7 +91,7 @@ class Request(BaseModel):
     @property
     def source(self) -> Source:
         """The file that is asked about."""
-        return Source(self.path, self.filename, self.options, self.password)
+        return Source(self.path, self.filename, self.options, self.password, self.ocr)
 
     @property
     def pages(self) -> range | None:
@@ -100,7 +106,7 @@ class Failure(BaseModel):
     detail: str
     page: int | None = None
 
-    def error(self) -> FileRejected:
+    def error(self) -> CitewellError:
         """Return the error as its own class."""
         return _ERRORS.get(self.code, FileCorrupt)(self.detail, page=self.page)
 

@@ -48,13 +48,14 @@ BINARY = PACKAGES | {DOC, XLS, PPT, RTF}
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # A locked Office document (MS-OFFCRYPTO 2.3.4.4).
 _ENCRYPTED = "EncryptedPackage"
+_MESSAGE = "__properties_version1.0"
 _STREAMS = {
     "WordDocument": DOC,
     "Workbook": XLS,
     "Book": XLS,
     "PowerPoint Document": PPT,
     "PP97_DUALSTORAGE": PPT,
-    "__properties_version1.0": OUTLOOK,
+    _MESSAGE: OUTLOOK,
 }
 _FOLDERS = {"word/": DOCX, "ppt/": PPTX, "xl/": XLSX}
 # An OpenDocument type begins with one of these: templates and masters are read like documents.
@@ -127,6 +128,8 @@ def compound_type(path: Path, named: str | None) -> str:
             names = [str(entry[0]) for entry in file.listdir(streams=True, storages=True)]
     except (OSError, ValueError, IndexError, KeyError, RecursionError) as error:
         _refuse_encrypted(path)
+        if _mentions(path, _MESSAGE):
+            return OUTLOOK
         if named in {DOC, XLS, PPT}:
             raise FileCorrupt("The directory of the document cannot be read.") from error
         raise TypeUnsupported from error
@@ -140,7 +143,11 @@ def compound_type(path: Path, named: str | None) -> str:
 
 
 def _refuse_encrypted(path: Path) -> None:
-    """Look for the stream's name (UTF-16) in a file whose directory is damaged."""
+    if _mentions(path, _ENCRYPTED):
+        raise FileEncrypted
+
+
+def _mentions(path: Path, stream: str) -> bool:
+    """Look for a stream's name (UTF-16) in a file whose directory is damaged."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(_ENCRYPTED.encode("utf-16-le")) >= 0:
-            raise FileEncrypted
+        return content.find(stream.encode("utf-16-le")) >= 0

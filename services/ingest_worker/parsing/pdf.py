@@ -14,7 +14,7 @@ from pathlib import Path
 import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
-from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.base import Drawing, Parsed, Source
 from services.ingest_worker.parsing.detect import PDF
 from services.ingest_worker.parsing.memory import forget_peak
 from services.ingest_worker.parsing.pdf_layout import (
@@ -26,6 +26,8 @@ from services.ingest_worker.parsing.pdf_layout import (
 )
 from services.ingest_worker.parsing.pdf_lines import Line
 from services.ingest_worker.parsing.pdf_pages import Pages
+from services.ingest_worker.parsing.pdf_scans import ScannedPages, part_pages, render
+from services.ingest_worker.parsing.pictures import marked_png
 from shared.errors import FileCorrupt, FileEncrypted
 from shared.models import Element, JobWarning
 
@@ -33,10 +35,12 @@ MAX_BOOKMARKS = 20_000
 SAMPLED_PAGES = 12
 REMEMBERED_PROFILES = 4
 FINGERPRINT_BYTES = 64 * 1024
+# Four pixels a point: a small page is not blown up further.
+MAX_SCALE = 4.0
 
 
 class PdfParser:
-    """Reads the text layer of PDF files; pages without one are warned about."""
+    """Reads the text layer of PDF files; of pages without one, their picture."""
 
     name = f"pdfium/2 {pypdfium2.PDFIUM_INFO.build}"
     media_types = frozenset({PDF})
@@ -49,6 +53,22 @@ class PdfParser:
         with _opened(source) as document:
             return len(document)
 
+    def part_pages(self, source: Source) -> int | None:
+        """Parts of a scan are short, if its pages are read at all."""
+        if source.ocr.engine == "off":
+            return None
+        with _opened(source) as document:
+            return part_pages(document)
+
+    def draw(self, source: Source, drawing: Drawing) -> bytes | None:
+        """Return a page as PNG, what is wanted of it marked."""
+        with _opened(source) as document:
+            if drawing.page > len(document):
+                return None
+            document.init_forms()
+            image, scale = render(document, drawing.page, MAX_SCALE, drawing.longest)
+            return marked_png(image, drawing.marks, scale)
+
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read a window of pages; titles are told by the whole document's profile."""
         with _opened(source) as document:
@@ -58,13 +78,19 @@ class PdfParser:
             profile = self._profile(_fingerprint(source.path), document, seen)
             elements: list[Element] = []
             warnings: list[JobWarning] = []
+            scans = ScannedPages(source.ocr)
             for page in seen.read(window):
-                if page.content is not None and page.items:
-                    found = page_elements(page.items, page.number, profile, page.content)
-                    elements.extend(found)
-                else:
-                    readable = page.content is not None
-                    warnings.append(_without_text(page.number, readable=readable))
+                if page.content is None:
+                    warnings.append(_damaged(page.number))
+                    continue
+                text = (
+                    page_elements(page.items, page.number, profile, page.content)
+                    if page.items
+                    else []
+                )
+                shown, told = scans.supplemented(document, page.number, text)
+                elements.extend(shown)
+                warnings.extend(told)
         return Parsed(elements, len(window), warnings)
 
     def _profile(self, key: bytes, document: pypdfium2.PdfDocument, seen: Pages) -> Profile:
@@ -103,9 +129,8 @@ def _opened(source: Source) -> Iterator[pypdfium2.PdfDocument]:
         document.close()
 
 
-def _without_text(page: int, *, readable: bool) -> JobWarning:
-    detail = "The page has no text layer." if readable else "The page is damaged."
-    return JobWarning(code="page_without_text", detail=detail, page=page)
+def _damaged(page: int) -> JobWarning:
+    return JobWarning(code="page_unreadable", detail="The page is damaged.", page=page)
 
 
 def _read_profile(document: pypdfium2.PdfDocument, seen: Pages) -> Profile:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import services
-from services.ingest_worker.parsing.base import Plan, Source
+from services.ingest_worker.parsing.base import Drawing, Plan, Source
 from services.ingest_worker.parsing.family import (
     empty_folder,
     end_family,
@@ -32,7 +32,6 @@ from services.ingest_worker.parsing.frames import (
     MemberPiece,
     Reply,
     Request,
-    Verb,
     frame,
 )
 from services.ingest_worker.parsing.sandbox.confine import Cell
@@ -134,10 +133,11 @@ class ParserProcess:
 
     async def read(self, source: Source, *, most_pages: int, timeout_s: float) -> Reading:
         """Tell a file's type and count its pages; parse it too when it has up to `most_pages`."""
-        reply, body = await self._ask("read", source, range(1, most_pages + 1), timeout_s)
+        request = Request.of("read", source, range(1, most_pages + 1))
+        reply, body = await self._ask(request, timeout_s)
         if reply.plan is None:
             raise ParserCrashed("The parser process sent no plan.")
-        whole = 1 <= reply.plan.pages <= most_pages
+        whole = 1 <= reply.plan.pages <= min(most_pages, reply.plan.part_pages or most_pages)
         part = PackedPart(body, reply.pages, reply.warnings) if whole else None
         return Reading(reply.plan, part)
 
@@ -145,7 +145,7 @@ class ParserProcess:
         self, source: Source, *, pages: range | None = None, timeout_s: float
     ) -> PackedPart:
         """Read a run of pages (counted from 1, half open), or all."""
-        reply, body = await self._ask("parse", source, pages, timeout_s)
+        reply, body = await self._ask(Request.of("parse", source, pages), timeout_s)
         return PackedPart(body, reply.pages, reply.warnings)
 
     async def unpack(self, source: Source, take: Take, *, timeout_s: float) -> list[JobWarning]:
@@ -153,8 +153,13 @@ class ParserProcess:
 
         What `take` raises ends the unpacking.
         """
-        reply, _ = await self._ask("unpack", source, None, timeout_s, take)
+        reply, _ = await self._ask(Request.of("unpack", source, None), timeout_s, take)
         return reply.warnings
+
+    async def draw(self, source: Source, drawing: Drawing, *, timeout_s: float) -> bytes:
+        """Return one page as PNG; `NotFound` when the file has no such page."""
+        request = Request.of("draw", source, None).model_copy(update={"drawing": drawing})
+        return (await self._ask(request, timeout_s))[1]
 
     async def aclose(self) -> None:
         """End the child; a part under way is waited for by whoever asked for it."""
@@ -162,14 +167,9 @@ class ParserProcess:
             await self._end()
 
     async def _ask(
-        self,
-        verb: Verb,
-        source: Source,
-        pages: range | None,
-        timeout_s: float,
-        take: Take | None = None,
+        self, asked: Request, timeout_s: float, take: Take | None = None
     ) -> tuple[Reply, bytes]:
-        request = frame(Request.of(verb, source, pages))
+        request = frame(asked)
         async with self._turn:
             process = await self._started()
             try:

@@ -12,13 +12,24 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from services.ingest_worker.parsing.archives import ArchiveParser
-from services.ingest_worker.parsing.base import Holder, Member, Parsed, Parser, Plan, Source
+from services.ingest_worker.parsing.base import (
+    Drawing,
+    Holder,
+    Member,
+    PageArtist,
+    Parsed,
+    Parser,
+    Plan,
+    SlowParser,
+    Source,
+)
 from services.ingest_worker.parsing.delimited import DelimitedParser
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
 from services.ingest_worker.parsing.doc import DocParser
 from services.ingest_worker.parsing.docx import DocxParser
 from services.ingest_worker.parsing.epub import EpubParser
 from services.ingest_worker.parsing.html import HtmlParser
+from services.ingest_worker.parsing.images import ImageParser
 from services.ingest_worker.parsing.json_data import JsonParser
 from services.ingest_worker.parsing.mail import MailParser, MhtmlParser
 from services.ingest_worker.parsing.markdown import MarkdownParser
@@ -35,11 +46,12 @@ from services.ingest_worker.parsing.rtf import RtfParser
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.subtitles import SubtitleParser
 from services.ingest_worker.parsing.text import TextParser
+from services.ingest_worker.parsing.warned import merged
 from services.ingest_worker.parsing.xls import XlsParser
 from services.ingest_worker.parsing.xlsb import XlsbParser
 from services.ingest_worker.parsing.xlsx import XlsxParser
 from services.ingest_worker.parsing.xml import XmlParser
-from shared.errors import CitewellError, FileCorrupt, TypeUnsupported
+from shared.errors import CitewellError, FileCorrupt, NotFound, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 
 MAX_DETAIL_CHARS = 300
@@ -80,6 +92,7 @@ def build_parsers() -> tuple[Parser, ...]:
         MhtmlParser(),
         OutlookParser(),
         ArchiveParser(),
+        ImageParser(),
         TextParser(ElementKind.PARAGRAPH, frozenset({PLAIN, LINES})),
         TextParser(ElementKind.CODE, frozenset({CODE})),
     )
@@ -103,8 +116,25 @@ class Parsers:
         """Tell a file's type and count its pages."""
         detected, parser = self._detect(source)
         pages = _guarded(lambda: parser.plan(source))
+        slow = parser if isinstance(parser, SlowParser) else None
+        most = _guarded(lambda: slow.part_pages(source)) if slow else None
         holds_files = detected.media_type in self._holders
-        return Plan(detected.media_type, pages, parser.name, holds_files)
+        return Plan(detected.media_type, pages, parser.name, holds_files, most)
+
+    def draw(self, source: Source, drawing: Drawing) -> bytes:
+        """Return a page as PNG.
+
+        Raises:
+            NotFound: the file has no such page.
+            TypeUnsupported: its pages have no looks of their own.
+        """
+        _, parser = self._detect(source)
+        if not isinstance(parser, PageArtist):
+            raise TypeUnsupported("Only pages of PDF and picture files can be drawn.")
+        drawn = _guarded(lambda: parser.draw(source, drawing))
+        if drawn is None:
+            raise NotFound(f"The file has no page {drawing.page}.")
+        return drawn
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read a run of pages, or everything.
@@ -120,7 +150,7 @@ class Parsers:
             warnings = [*detected.warnings, *warnings]
         if not elements and not parsed.warnings:
             warnings.append(JobWarning(code="page_without_text", detail="There is no text in it."))
-        return dataclasses.replace(parsed, elements=elements, warnings=warnings)
+        return dataclasses.replace(parsed, elements=elements, warnings=merged(warnings))
 
     def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
         """Yield the files in a file, under names that are clean and all different.

@@ -11,7 +11,8 @@ from services.query_api.chat_models.fallback import FallbackChatModel, Provider
 from services.query_api.chat_models.openai import OpenAIChatModel
 from shared.embeddings.build import OPENAI_URL
 from shared.errors import ConfigurationInvalid
-from shared.settings import AnthropicSettings, OpenAISettings, ProviderName
+from shared.settings import ProviderName
+from shared.settings_providers import AnthropicSettings, OpenAISettings
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 

@@ -170,6 +170,7 @@ class TestJobs:
         )
         told = served("jobs", "show", listed["items"][0]["id"])
         assert "page_without_text (page 2): Nothing on it." in told.out
+        assert "0 of 1 pages with text, 1 without text" in told.out
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,8 @@ from shared.embeddings.spaces import (
     embedding_space,
 )
 from shared.errors import EmbeddingUnauthorized, InvalidInput
-from shared.settings import (
-    AuthSettings,
-    DatabaseSettings,
-    EmbeddingSettings,
-    OpenAISettings,
-    Settings,
-)
+from shared.settings import AuthSettings, DatabaseSettings, EmbeddingSettings, Settings
+from shared.settings_providers import OpenAISettings
 
 
 def settings(openai: OpenAISettings | None = None, space: str = "") -> Settings:

@@ -174,7 +174,7 @@ def test_a_wrong_name_is_corrected_and_told(
         ("a.zip", b"PK\x03\x04 cut short", FileCorrupt),
         ("a.odt", zipped("something/else.xml"), FileCorrupt),
         ("a.epub", WORD[: len(WORD) // 2], FileCorrupt),
-        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(64), TypeUnsupported),
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(64), TypeUnsupported),
         ("a.txt", random.Random(1).randbytes(4000), TypeUnsupported),
     ],
 )

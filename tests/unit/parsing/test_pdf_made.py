@@ -255,4 +255,4 @@ def test_a_page_that_is_damaged_is_a_warning_and_the_others_are_read(path: Path)
     )
     assert [one.text for one in found] == ["Whole"]
     warnings = Parsers().parse(Source(path, "a.pdf"), None).warnings
-    assert [(one.code, one.page) for one in warnings] == [("page_without_text", 2)]
+    assert [(one.code, one.page) for one in warnings] == [("page_unreadable", 2)]

@@ -9,13 +9,8 @@ from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.chat_models.fallback import FallbackChatModel
 from shared.errors import ConfigurationInvalid
-from shared.settings import (
-    AnthropicSettings,
-    OpenAISettings,
-    ProviderName,
-    QuerySettings,
-    read_settings,
-)
+from shared.settings import ProviderName, QuerySettings, read_settings
+from shared.settings_providers import AnthropicSettings, OpenAISettings
 
 KEY = SecretStr("sk-x")
 

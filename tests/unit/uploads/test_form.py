@@ -48,7 +48,7 @@ def test_every_field_is_read() -> None:
 def test_empty_fields_mean_the_defaults() -> None:
     form = read_form({"collection": "", "attributes": "", "options": " ", "password": ""})
     assert (form.collection, form.attributes, form.password) == ("default", {}, None)
-    assert form.stored_options == {"ocr": False, "language": None}
+    assert form.stored_options == {"ocr": None, "language": None}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shared.errors import FileEmpty
 from shared.identity import new_id
 from shared.models import ParseOptions
 
-READ = {"ocr": False, "language": None}
+READ = {"ocr": None, "language": None}
 
 
 def file(name: str = "a.txt", content: str = "one") -> ReceivedFile:
