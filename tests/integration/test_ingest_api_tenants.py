@@ -26,7 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
 NOBODY = dict.fromkeys(
     ("name", "document_id", "chunk_id", "job_id", "batch_id", "key_id"),
     "00000000-0000-7000-8000-000000000000",
-) | {"number": "1"}
+) | {"number": "1", "page": "1"}
 
 
 def routes() -> list[tuple[str, str]]:
@@ -84,6 +84,7 @@ async def test_another_tenant_sees_and_changes_nothing(
         "batch_id": answer["batch_id"],
         "key_id": key["id"],
         "number": "1",
+        "page": "1",
     }
     before = await state_of_acme(api, names)
     async with api.as_tenant("rival") as rival:
@@ -103,7 +104,7 @@ def shows(response: httpx.Response, names: dict[str, str]) -> bool:
     told = response.text
     if response.status_code == 404:
         return response.json()["code"] != "not_found" or "acme" in told
-    ids = [value for name, value in names.items() if name not in ("name", "number")]
+    ids = [value for name, value in names.items() if name not in ("name", "number", "page")]
     return any(secret in told for secret in ("acme", "a.txt", *ids))
 
 
