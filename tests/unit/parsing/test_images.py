@@ -45,7 +45,7 @@ def test_every_kind_of_picture_is_read(path: Path, kind: str, name: str) -> None
     assert [(one.code, one.page) for one in parsed.warnings] == [("page_ocred", 1)]
     box = parsed.elements[0].box
     assert box is not None
-    assert 70 < box.x0 < 90
+    assert 65 < box.x0 < 90
     assert 600 < box.x1 < 900
 
 
