@@ -16,11 +16,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from typing_extensions import override
-
 from services.ingest_worker.parsing.base import Member, Parsed, Source
 from services.ingest_worker.parsing.detect import COMPRESSED, TAR, ZIP
 from services.ingest_worker.parsing.encodings import decode
+from services.ingest_worker.parsing.packages import limited
 from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import ArchiveUnsafe, FileEncrypted, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
@@ -60,12 +59,6 @@ class ArchiveParser:
 
     name = "archive/1"
     media_types = frozenset({ZIP, TAR, COMPRESSED})
-    holders = media_types
-
-    def plan(self, source: Source) -> int:
-        """An archive is one page."""
-        del source
-        return 1
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the names of the members.
@@ -96,31 +89,10 @@ class ArchiveParser:
                 yield JobWarning(code="attachment_skipped", detail=detail)
 
 
-class _Measured(io.RawIOBase):
-    """A stream that fails once it has grown to far more than it was."""
-
-    def __init__(self, stream: IO[bytes], packed_bytes: int) -> None:
-        super().__init__()
-        self._stream = stream
-        self._left = HARMLESS_BYTES + MAX_RATIO * packed_bytes
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def readinto(self, buffer: Any, /) -> int:
-        data = self._stream.read(len(buffer))
-        self._left -= len(data)
-        if self._left < 0:
-            raise ArchiveUnsafe(f"It unpacks to more than {MAX_RATIO} times its size.")
-        buffer[: len(data)] = data
-        return len(data)
-
-    @override
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+def _measured(stream: IO[bytes], packed_bytes: int) -> IO[bytes]:
+    """Return a stream that fails once it has grown to far more than it was."""
+    error = ArchiveUnsafe(f"It unpacks to more than {MAX_RATIO} times its size.")
+    return io.BufferedReader(limited(stream, HARMLESS_BYTES + MAX_RATIO * packed_bytes, error))
 
 
 def _entries(source: Source) -> Iterator[_Entry]:
@@ -155,7 +127,7 @@ def _why_not(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 
 
 def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    return io.BufferedReader(_Measured(archive.open(info), info.compress_size))
+    return _measured(archive.open(info), info.compress_size)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -170,7 +142,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 def _compressed_entries(source: Source, opener: Callable[[Path], Any]) -> Iterator[_Entry]:
     def opened() -> IO[bytes]:
-        return io.BufferedReader(_Measured(opener(source.path), source.path.stat().st_size))
+        return _measured(opener(source.path), source.path.stat().st_size)
 
     with opened() as stream:
         is_tar = _is_tar(stream.read(tarfile.BLOCKSIZE))

@@ -73,13 +73,9 @@ class Member:
     pieces: Iterator[bytes]
 
 
+@runtime_checkable
 class Holder(Protocol):
-    """Hands out the files inside files of the formats it names, streamed."""
-
-    @property
-    def holders(self) -> frozenset[str]:
-        """The media types it unpacks."""
-        ...
+    """A parser that hands out the files inside files of its formats, streamed."""
 
     def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
         """Yield the members in order; a warning where one is left out.
@@ -91,9 +87,9 @@ class Holder(Protocol):
 
 
 class Parser(Protocol):
-    """Reads the formats it names.
+    """Reads the formats it names; a file of theirs is one page unless it is a `PagedParser`.
 
-    Both calls raise `FileCorrupt`, `FileEncrypted` and their like. Any other exception counts as
+    All calls raise `FileCorrupt`, `FileEncrypted` and their like. Any other exception counts as
     `FileCorrupt` too: the registry turns it into one, so an adapter need not guess what its
     library may raise on a damaged file.
     """
@@ -108,12 +104,17 @@ class Parser(Protocol):
         """The media types it reads, as `detect` names them."""
         ...
 
-    def plan(self, source: Source) -> int:
-        """Return the number of pages, cheaply; 1 where the format has none."""
-        ...
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the pages of `pages` (counted from 1, half open), or all when it is None."""
+        ...
+
+
+@runtime_checkable
+class PagedParser(Protocol):
+    """A parser whose files have pages: physical ones, slides, sheets or frames."""
+
+    def plan(self, source: Source) -> int:
+        """Return the number of pages, cheaply."""
         ...
 
 
@@ -122,7 +123,7 @@ class SlowParser(Protocol):
     """A parser whose pages may take seconds each."""
 
     def part_pages(self, source: Source) -> int | None:
-        """Return the most pages one part of this file should have; None when it is not slow."""
+        """Return the most pages a part of a longer file should have; None when it is not slow."""
         ...
 
 

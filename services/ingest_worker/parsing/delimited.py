@@ -33,11 +33,6 @@ class DelimitedParser:
     name = "delimited/1"
     media_types = frozenset({CSV})
 
-    def plan(self, source: Source) -> int:
-        """A table is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the rows, as tables of some thousand characters each."""
         del pages

@@ -34,11 +34,6 @@ class DocParser:
     name = "doc/1"
     media_types = frozenset({DOC})
 
-    def plan(self, source: Source) -> int:
-        """Word's pages are made by its layout, which a file does not hold: one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the document; margins alone are no text."""
         del pages

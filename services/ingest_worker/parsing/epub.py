@@ -31,11 +31,6 @@ class EpubParser:
     name = "epub/1"
     media_types = frozenset({EPUB})
 
-    def plan(self, source: Source) -> int:
-        """A book is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the chapters."""
         del pages

@@ -51,11 +51,6 @@ class HtmlParser:
     name = f"lxml-html/1 {etree.LXML_VERSION[0]}.{etree.LXML_VERSION[1]}"
     media_types = frozenset({HTML})
 
-    def plan(self, source: Source) -> int:
-        """HTML is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the document's title and body."""
         del pages

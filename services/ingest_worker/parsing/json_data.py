@@ -29,11 +29,6 @@ class JsonParser:
     name = "json/1"
     media_types = frozenset({JSON})
 
-    def plan(self, source: Source) -> int:
-        """JSON is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the values in order; records of a list stay together as far as they fit."""
         del pages

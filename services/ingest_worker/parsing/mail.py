@@ -36,12 +36,6 @@ class MailParser:
 
     name = "mail/1"
     media_types = frozenset({MAIL})
-    holders = media_types
-
-    def plan(self, source: Source) -> int:
-        """A mail is one page."""
-        del source
-        return 1
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the subject, the headers and the body: plain text where that says enough."""
@@ -66,11 +60,6 @@ class MhtmlParser:
 
     name = "mhtml/1"
     media_types = frozenset({MHTML})
-
-    def plan(self, source: Source) -> int:
-        """A page is one page."""
-        del source
-        return 1
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the first page in the archive, else its first text."""

@@ -25,11 +25,6 @@ class MarkdownParser:
     name = "markdown-it/1"
     media_types = frozenset({MARKDOWN})
 
-    def plan(self, source: Source) -> int:
-        """Markdown is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read front matter as a paragraph, then the blocks in order."""
         del pages

@@ -21,11 +21,6 @@ class NotebookParser:
     name = "notebook/1"
     media_types = frozenset({NOTEBOOK})
 
-    def plan(self, source: Source) -> int:
-        """A notebook is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the cells.
 

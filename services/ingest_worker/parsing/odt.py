@@ -36,11 +36,6 @@ class OdtParser:
     name = "odt/1"
     media_types = frozenset({ODT})
 
-    def plan(self, source: Source) -> int:
-        """Pages are made by the layout, which a file does not hold: one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the document; margins alone are no text."""
         del pages

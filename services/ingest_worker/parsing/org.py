@@ -30,11 +30,6 @@ class OrgParser:
     name = "org/1"
     media_types = frozenset({ORG})
 
-    def plan(self, source: Source) -> int:
-        """Such a text is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the lines in order."""
         del pages

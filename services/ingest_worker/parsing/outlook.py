@@ -38,12 +38,6 @@ class OutlookParser:
 
     name = "outlook/1"
     media_types = frozenset({OUTLOOK})
-    holders = media_types
-
-    def plan(self, source: Source) -> int:
-        """A message is one page."""
-        del source
-        return 1
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the subject, the headers and the body."""

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 from lxml import etree  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from shared.errors import FileCorrupt, FileTooLarge
+from shared.errors import CitewellError, FileCorrupt, FileTooLarge
 
 # An 872-page handbook's text is 5 MB of XML; a bomb's is 300 MB and more.
 MAX_MEMBER_BYTES = 128 * 1024 * 1024
@@ -24,10 +24,11 @@ _SAFE = {
 class _Limited(io.RawIOBase):
     """A stream that fails beyond a limit: a zip's own word on its sizes may be false."""
 
-    def __init__(self, stream: Any, limit: int) -> None:
+    def __init__(self, stream: Any, limit: int, error: CitewellError) -> None:
         super().__init__()
         self._stream = stream
         self._left = limit
+        self._error = error
 
     @override
     def read(self, size: int = -1) -> bytes:
@@ -35,7 +36,7 @@ class _Limited(io.RawIOBase):
         data: bytes = self._stream.read(min(size, 1 << 20) if size > 0 else self._left + 1)
         self._left -= len(data)
         if self._left < 0:
-            raise FileTooLarge("A part of the document unpacks to more than is allowed.")
+            raise self._error
         return data
 
     @override
@@ -69,14 +70,15 @@ def member(archive: ZipFile, name: str, limit: int = MAX_MEMBER_BYTES) -> io.Raw
         FileCorrupt: there is no such member.
     """
     try:
-        return _Limited(archive.open(name), limit)
+        return limited(archive.open(name), limit)
     except KeyError as error:
         raise FileCorrupt(f"The document lacks its part {name}.") from error
 
 
-def limited(stream: Any, limit: int) -> io.RawIOBase:
-    """Return a binary stream that raises `FileTooLarge` beyond `limit` bytes."""
-    return _Limited(stream, limit)
+def limited(stream: Any, limit: int, error: CitewellError | None = None) -> io.RawIOBase:
+    """Return a binary stream that raises `error`, or `FileTooLarge`, beyond `limit` bytes."""
+    too_large = FileTooLarge("A part of the document unpacks to more than is allowed.")
+    return _Limited(stream, limit, error or too_large)
 
 
 def content_of(archive: ZipFile, name: str) -> bytes:

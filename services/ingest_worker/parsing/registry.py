@@ -17,6 +17,7 @@ from services.ingest_worker.parsing.base import (
     Holder,
     Member,
     PageArtist,
+    PagedParser,
     Parsed,
     Parser,
     Plan,
@@ -98,11 +99,6 @@ def build_parsers() -> tuple[Parser, ...]:
     )
 
 
-def build_holders() -> tuple[Holder, ...]:
-    """Return whoever unpacks files that hold files."""
-    return (MailParser(), OutlookParser(), ArchiveParser())
-
-
 class Parsers:
     """Parsers by media type."""
 
@@ -110,15 +106,16 @@ class Parsers:
         """Take the parsers; every one there is unless told otherwise."""
         parsers = build_parsers() if parsers is None else parsers
         self._by_type = {kind: parser for parser in parsers for kind in parser.media_types}
-        self._holders = {kind: holder for holder in build_holders() for kind in holder.holders}
 
     def plan(self, source: Source) -> Plan:
         """Tell a file's type and count its pages."""
         detected, parser = self._detect(source)
-        pages = _guarded(lambda: parser.plan(source))
-        slow = parser if isinstance(parser, SlowParser) else None
+        paged = parser if isinstance(parser, PagedParser) else None
+        pages = _guarded(lambda: paged.plan(source)) if paged else 1
+        # One page is one part, however slow: looking costs as much as reading it.
+        slow = parser if isinstance(parser, SlowParser) and pages > 1 else None
         most = _guarded(lambda: slow.part_pages(source)) if slow else None
-        holds_files = detected.media_type in self._holders
+        holds_files = isinstance(parser, Holder)
         return Plan(detected.media_type, pages, parser.name, holds_files, most)
 
     def draw(self, source: Source, drawing: Drawing) -> bytes:
@@ -157,9 +154,11 @@ class Parsers:
 
         What cannot be read of a member comes out of its pieces as `FileCorrupt`.
         """
-        detected, _ = self._detect(source)
+        _, parser = self._detect(source)
+        if not isinstance(parser, Holder):
+            raise TypeUnsupported("There are no files in such a file.")
         names: Counter[str] = Counter()
-        members = self._holders[detected.media_type].unpack(source)
+        members = parser.unpack(source)
         while (one := _guarded(lambda: next(members, None))) is not None:
             if isinstance(one, JobWarning):
                 yield _told(one)

@@ -52,11 +52,6 @@ class RstParser:
     name = "rst/1"
     media_types = frozenset({RST})
 
-    def plan(self, source: Source) -> int:
-        """Such a text is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the blocks in order."""
         del pages

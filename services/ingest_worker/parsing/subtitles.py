@@ -35,11 +35,6 @@ class SubtitleParser:
     name = "subtitles/1"
     media_types = frozenset({SUBTITLES})
 
-    def plan(self, source: Source) -> int:
-        """Subtitles are one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the cues as paragraphs such as `[0:01:05] Where were you?`."""
         del pages

@@ -26,11 +26,6 @@ class TextParser:
         self._kind = kind
         self.media_types = media_types
 
-    def plan(self, source: Source) -> int:
-        """Text is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Decode the file and cut it at blank lines."""
         del pages

@@ -45,11 +45,6 @@ class XmlParser:
     name = f"lxml-xml/1 {etree.LXML_VERSION[0]}.{etree.LXML_VERSION[1]}"
     media_types = frozenset({XML})
 
-    def plan(self, source: Source) -> int:
-        """XML is one page."""
-        del source
-        return 1
-
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the texts in order; what is damaged is read as far as it can be, and told."""
         del pages
