@@ -15,6 +15,7 @@ from celery import Celery, signals
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.lifeline import die_with_parent, touch
 from services.ingest_worker.messages import PARSE_QUEUE
+from services.ingest_worker.parsing.ocr_told import tell_ocr_engine
 from services.ingest_worker.parsing.sandbox.required import require_isolation
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher
@@ -59,16 +60,20 @@ def _alive_file() -> Path | None:
 def require_cells(**_: Any) -> None:
     """Refuse to parse where parser processes cannot be isolated as the settings ask.
 
+    Where they can, say what will read pictures.
+
     Raises:
         SystemExit: they cannot; any other error Celery would only log.
     """
     if PARSE_QUEUE not in app.amqp.queues.consume_from:
         return
+    ingest = read_settings().ingest
     try:
-        require_isolation(read_settings().ingest.parser_isolation)
+        require_isolation(ingest.parser_isolation)
     except ConfigurationInvalid as error:
         log.critical("not_started", detail=error.detail)
         raise SystemExit(UNCONFIGURED) from error
+    tell_ocr_engine(ingest)
 
 
 @signals.worker_process_init.connect
