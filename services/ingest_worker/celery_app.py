@@ -25,6 +25,7 @@ from shared.telemetry.logs import set_up_logs
 
 # sysexits.h, EX_CONFIG
 UNCONFIGURED = 78
+SERVICE = "ingest_worker"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -67,20 +68,21 @@ def require_cells(**_: Any) -> None:
     """
     if PARSE_QUEUE not in app.amqp.queues.consume_from:
         return
-    ingest = read_settings().ingest
+    settings = read_settings()
+    set_up_logs(settings.log, service=SERVICE)
     try:
-        require_isolation(ingest.parser_isolation)
+        require_isolation(settings.ingest.parser_isolation)
     except ConfigurationInvalid as error:
         log.critical("not_started", detail=error.detail)
         raise SystemExit(UNCONFIGURED) from error
-    tell_ocr_engine(ingest)
+    tell_ocr_engine(settings.ingest)
 
 
 @signals.worker_process_init.connect
 def start_process(**_: Any) -> None:
     """Build the process's worker after the fork, so that no connection is shared."""
     settings = read_settings()
-    set_up_logs(settings.log, service="ingest_worker")
+    set_up_logs(settings.log, service=SERVICE)
     die_with_parent()
     app.process = WorkerProcess(settings, CeleryPublisher(app))
     if PARSE_QUEUE in app.amqp.queues.consume_from:
