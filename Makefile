@@ -63,7 +63,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(STAMP) ## Resolve requirements/ anew: dev from pyproject.toml, the images' as parts of it
 	$(COMPILE) --upgrade --extra dev --output-file requirements/dev.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --extra query --extra local --output-file requirements/query.txt pyproject.toml
-	$(COMPILE) --constraint requirements/dev.txt --extra ingest --extra local --output-file requirements/ingest.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --extra ingest --extra local --extra ocr --output-file requirements/ingest.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/build.txt requirements/build.in
 
 clean: ## Remove the environment and caches

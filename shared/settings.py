@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
 from shared.settings_group import SettingsGroup, group_config
+from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 
 MIB = 1024 * 1024
@@ -200,7 +201,7 @@ class IngestSettings(SettingsGroup):
     )
     ocr_engine: Literal["auto", "tesseract", "rapidocr"] = Field(
         default="auto",
-        description="What reads them; `auto`: the program Tesseract if it is installed, else the package RapidOCR.",
+        description="What reads them; `auto`: Tesseract if it is among `CITEWELL_INGEST_PARSER_PROGRAMS`, else the package RapidOCR.",
     )
     ocr_language: str = Field(
         default="eng",
@@ -226,8 +227,8 @@ class IngestSettings(SettingsGroup):
         description="Least isolation of parser processes with which a parse worker starts: `full` (seccomp and Landlock), `seccomp` or `none`; they always get the best the kernel has.",
     )
     parser_programs: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default=(Path("/usr/bin/tesseract"),),
-        description="Programs that parser processes may start, under the same isolation (`full` only), separated by commas; those that do not exist are left out.",
+        default=PARSER_PROGRAMS,
+        description="Programs that parser processes may start, under the same isolation (`full` only), separated by commas; those that do not exist are left out. Tesseract is looked for here alone, by the name `tesseract`.",
     )
     lease_s: float = Field(
         default=15.0, gt=0, description="A claim's lease, seconds; renewed at a third of it."

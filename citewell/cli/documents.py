@@ -1,5 +1,7 @@
 """`citewell documents`: what was loaded, its versions and chunks, its bytes, its end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -17,6 +19,10 @@ from shared.models import JobState
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="See, fetch, delete documents.")
 
 DocumentId = Annotated[str, typer.Argument(help="Id of a document.")]
+OfVersion = Annotated[
+    int | None, typer.Option("--version", min=1, help="Which version; without it the live one.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 _SHOWN = 120
 
 
@@ -126,10 +132,8 @@ def download(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File; without it the document's name.")
     ] = None,
-    version: Annotated[
-        int | None, typer.Option(min=1, help="Which version; without it the live one.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    version: OfVersion = None,
+    force: Force = False,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
@@ -137,21 +141,42 @@ def download(
     """Write a document's original bytes into a file."""
     with connect(url, key) as client:
         target = output or _own_name(client.document(document_id))
-        if target.exists() and not force:
-            message = f"{target} is there already: choose another by --output, or add --force."
-            raise typer.BadParameter(message)
-        # Whole or not at all: a broken download leaves no file of the right name.
-        partial = target.with_name(f"{target.name}.part")
-        try:
+        with _written(target, force=force) as partial:
             client.download(document_id, partial, version=version)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    written = target.stat().st_size
-    if as_json:
-        print_json({"document_id": document_id, "path": str(target), "bytes": written})
-        return
-    stdout().print(f"{target} ({size(written)})", markup=False, soft_wrap=True)
+    _tell_written(document_id, target, as_json=as_json)
+
+
+@app.command()
+@told
+def page(
+    document_id: DocumentId,
+    number: Annotated[int, typer.Argument(min=1, help="Which page, from 1.")],
+    *,
+    chunk: Annotated[
+        str | None, typer.Option(help="Id of a chunk; its places on the page are marked.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File; without it the document's name and the page."),
+    ] = None,
+    version: OfVersion = None,
+    longest: Annotated[
+        int | None, typer.Option(min=64, max=3000, help="Most pixels along a side.")
+    ] = None,
+    force: Force = False,
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Draw a page of a PDF or a picture file as PNG."""
+    with connect(url, key) as client:
+        target = output or _page_name(client.document(document_id), number)
+        with _written(target, force=force) as partial:
+            drawn = client.page_picture(
+                document_id, number, chunk_id=chunk, version=version, longest=longest
+            )
+            partial.write_bytes(drawn)
+    _tell_written(document_id, target, as_json=as_json)
 
 
 @app.command()
@@ -179,6 +204,32 @@ def delete(
         print_json({"deleted": [document.id for document in found]})
         return
     stdout().print(f"{len(found)} deleted.")
+
+
+@contextmanager
+def _written(target: Path, *, force: bool) -> Iterator[Path]:
+    """Hand out where to write: what is broken off leaves no file of the right name."""
+    if target.exists() and not force:
+        message = f"{target} is there already: choose another by --output, or add --force."
+        raise typer.BadParameter(message)
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _tell_written(document_id: str, target: Path, *, as_json: bool) -> None:
+    written = target.stat().st_size
+    if as_json:
+        print_json({"document_id": document_id, "path": str(target), "bytes": written})
+        return
+    stdout().print(f"{target} ({size(written)})", markup=False, soft_wrap=True)
+
+
+def _page_name(document: Document, number: int) -> Path:
+    return Path(f"{_own_name(document).stem}-page-{number}.png")
 
 
 def _own_name(document: Document) -> Path:

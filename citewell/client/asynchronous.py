@@ -15,6 +15,7 @@ from uuid import uuid4
 import anyio
 from pydantic import TypeAdapter
 
+from citewell.client.errors import AnswerNotUnderstood
 from citewell.client.jobs import Id, JobCalls
 from citewell.client.models import (
     Answer,
@@ -52,6 +53,8 @@ _CHUNK = TypeAdapter(PlacedChunk)
 _CHUNKS = TypeAdapter(Page[PlacedChunk])
 _SEARCH = TypeAdapter(SearchResult)
 _ANSWER = TypeAdapter(Answer)
+# What a file begins with (Portable Network Graphics Specification, 5.2).
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class AsyncClient(JobCalls):
@@ -180,6 +183,34 @@ class AsyncClient(JobCalls):
         ):
             async for block in blocks:
                 await out.write(block)
+
+    async def page_picture(
+        self,
+        document_id: Id,
+        page: int,
+        *,
+        chunk_id: Id | None = None,
+        version: int | None = None,
+        longest: int | None = None,
+    ) -> bytes:
+        """Draw a page of a PDF or a picture file; returns a PNG.
+
+        Args:
+            document_id: whose page.
+            page: its number, from 1.
+            chunk_id: a chunk whose places on the page are marked.
+            version: the chunk's, else the live one, else the newest, unless told.
+            longest: most pixels along a side, 64 to 3000; the server's own (1600) unless told.
+
+        Raises:
+            ProblemError: `not_found`, or `type_unsupported` for a format whose pages have no looks.
+        """
+        wanted = {"chunk": chunk_id, "version": version, "longest": longest}
+        call = Call("GET", f"/v1/documents/{document_id}/pages/{page}.png", query=wanted)
+        drawn = (await self._transport.send(call)).content
+        if not drawn.startswith(_PNG):
+            raise AnswerNotUnderstood("The answer is not in Citewell's form: it is no PNG.")
+        return drawn
 
     async def chunks(
         self, document_id: Id, *, cursor: str | None = None, limit: int | None = None

@@ -123,6 +123,7 @@ class Client:
     versions = _waited(AsyncClient.versions)
     restore_version = _waited(AsyncClient.restore_version)
     download = _waited(AsyncClient.download)
+    page_picture = _waited(AsyncClient.page_picture)
     chunks = _waited(AsyncClient.chunks)
     chunk = _waited(AsyncClient.chunk)
     search = _waited(AsyncClient.search)

@@ -15,6 +15,7 @@ from celery import Celery, signals
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.lifeline import die_with_parent, touch
 from services.ingest_worker.messages import PARSE_QUEUE
+from services.ingest_worker.parsing.ocr_told import tell_ocr_engine
 from services.ingest_worker.parsing.sandbox.required import require_isolation
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher
@@ -24,6 +25,7 @@ from shared.telemetry.logs import set_up_logs
 
 # sysexits.h, EX_CONFIG
 UNCONFIGURED = 78
+SERVICE = "ingest_worker"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -59,23 +61,28 @@ def _alive_file() -> Path | None:
 def require_cells(**_: Any) -> None:
     """Refuse to parse where parser processes cannot be isolated as the settings ask.
 
+    Where they can, say what will read pictures.
+
     Raises:
         SystemExit: they cannot; any other error Celery would only log.
     """
     if PARSE_QUEUE not in app.amqp.queues.consume_from:
         return
+    settings = read_settings()
+    set_up_logs(settings.log, service=SERVICE)
     try:
-        require_isolation(read_settings().ingest.parser_isolation)
+        require_isolation(settings.ingest.parser_isolation)
     except ConfigurationInvalid as error:
         log.critical("not_started", detail=error.detail)
         raise SystemExit(UNCONFIGURED) from error
+    tell_ocr_engine(settings.ingest)
 
 
 @signals.worker_process_init.connect
 def start_process(**_: Any) -> None:
     """Build the process's worker after the fork, so that no connection is shared."""
     settings = read_settings()
-    set_up_logs(settings.log, service="ingest_worker")
+    set_up_logs(settings.log, service=SERVICE)
     die_with_parent()
     app.process = WorkerProcess(settings, CeleryPublisher(app))
     if PARSE_QUEUE in app.amqp.queues.consume_from:

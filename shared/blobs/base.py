@@ -31,7 +31,7 @@ class BlobStore(Protocol):
         ...
 
     async def fetch(self, key: str, target: Path) -> None:
-        """Copy the bytes of a key into a local file."""
+        """Copy the bytes of a key into a local file; `StorageFull` when its disk has no room."""
         ...
 
     async def delete(self, key: str) -> None:

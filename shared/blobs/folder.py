@@ -5,19 +5,19 @@ Not through obstore: its local store renames without ever syncing, and a 202 wou
 """
 
 import asyncio
-import errno
 import os
 import re
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
-from shared.errors import CitewellError, InvalidInput, NotFound, StorageFull, StorageUnavailable
+from shared.blobs.disk import disk_errors
+from shared.errors import InvalidInput
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +26,6 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,63}")
 BLOCK = 1024 * 1024
 THREADS = 8
 INCOMING = "incoming"
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FolderBlobStore:
@@ -221,19 +220,8 @@ async def _blocks(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _translated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    with _as_ours():
+    with disk_errors():
         return work(*args, **kwargs)
-
-
-@contextmanager
-def _as_ours() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NotFound("There is no blob of that key.") from error
-    except OSError as error:
-        known: type[CitewellError] = StorageFull if error.errno in _FULL else StorageUnavailable
-        raise known from error
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.blobs.disk import disk_errors
 from shared.errors import NotFound
 
 
@@ -30,7 +31,8 @@ class MemoryBlobStore:
 
     async def fetch(self, key: str, target: Path) -> None:
         """Copy a key's bytes into a file."""
-        target.write_bytes(self._get(key))  # noqa: ASYNC240
+        with disk_errors():
+            target.write_bytes(self._get(key))  # noqa: ASYNC240
 
     async def delete(self, key: str) -> None:
         """Forget a key."""

@@ -19,6 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, S3Store
 
+from shared.blobs.disk import disk_errors
 from shared.errors import CitewellError, NotFound, StorageFull, StorageUnavailable
 from shared.settings import BlobSettings
 
@@ -79,7 +80,7 @@ class S3BlobStore:
     async def fetch(self, key: str, target: Path) -> None:
         """Copy a key's bytes into a file; a failed copy leaves none."""
         try:
-            with target.open("wb") as file:
+            with disk_errors(), target.open("wb") as file:
                 async for block in self.read(key):
                     file.write(block)
         except BaseException:

@@ -21,7 +21,7 @@ from shared.blobs.folder import FolderBlobStore
 from shared.blobs.listed import ListedBlobStore
 from shared.blobs.memory import MemoryBlobStore
 from shared.blobs.obstore import S3BlobStore
-from shared.errors import NotFound
+from shared.errors import NotFound, StorageFull
 from shared.settings import BlobSettings
 
 MIB = 1024 * 1024
@@ -118,6 +118,16 @@ async def test_fetch_makes_a_local_file(store: ListedBlobStore, key: str, tmp_pa
     target = tmp_path / "local"
     await store.fetch(key, target)
     assert target.read_bytes() == b"a" * MIB + b"b" * MIB
+
+
+async def test_a_local_disk_without_room_is_told(
+    store: ListedBlobStore, key: str, tmp_path: Path
+) -> None:
+    await store.write(key, stream(b"a" * MIB))
+    target = tmp_path / "local"
+    target.symlink_to("/dev/full")
+    with pytest.raises(StorageFull):
+        await store.fetch(key, target)
 
 
 async def test_a_key_that_is_not_there_is_not_found(

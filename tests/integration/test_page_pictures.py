@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,23 @@ import httpx
 import pytest
 from PIL import Image
 
+from citewell.client import AsyncClient, ProblemError
 from services.ingest_worker import page_pictures
-from tests.support.ingest_api import IngestApi, upload
+from tests.support.ingest_api import IngestApi, token, upload
 from tests.support.pictures import encoded, scan, writing
+from tests.support.serving import served
+from tests.support.shell import Run, runner
 from tests.support.workers import Workers
 
 PROSE = "The lynx was seen in the valley on the second of May, near the mill. " * 3
 WHITE = (255, 255, 255)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return runner(monkeypatch, capsys)
 
 
 async def loaded(api: IngestApi, name: str, content: bytes, workers: Workers | None = None) -> str:
@@ -109,6 +120,48 @@ async def test_what_cannot_be_drawn_is_a_typed_error(
     ):
         answer = await get(api, document, page, **query)
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+@pytest.fixture
+async def url(api: IngestApi) -> AsyncIterator[str]:
+    async with served(api.app) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+async def test_the_client_draws_what_a_search_would_cite(
+    api: IngestApi, workers: Workers, url: str, tmp_path: Path
+) -> None:
+    content = scan(tmp_path / "a", [PROSE]).read_bytes()
+    document = await loaded(api, "a.pdf", content, workers)
+    words = await loaded(api, "a.txt", b"Only words.", workers)
+    async with AsyncClient(url, key=token("acme")) as client:
+        [chunk] = (await client.chunks(document)).items
+        bare = await client.page_picture(document, chunk.page_start, longest=620)
+        marked = await client.page_picture(document, 1, chunk_id=chunk.id, version=1, longest=620)
+        assert not colours(Image.open(io.BytesIO(bare)))
+        assert colours(Image.open(io.BytesIO(marked)))
+        for refused, page, code in ((document, 2, "not_found"), (words, 1, "type_unsupported")):
+            with pytest.raises(ProblemError) as caught:
+                await client.page_picture(refused, page)
+            assert caught.value.problem.code == code
+
+
+async def test_the_command_line_writes_a_page_or_nothing(
+    api: IngestApi, workers: Workers, url: str, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    picture = await loaded(api, "scans/a.png", encoded(writing()), workers)
+    words = await loaded(api, "a.txt", b"Only words.", workers)
+    chunk = (await api.client.get(f"/v1/documents/{picture}/chunks")).json()["items"][0]["id"]
+    monkeypatch.setenv("CITEWELL_URL", url)
+    monkeypatch.setenv("CITEWELL_API_KEY", token("acme"))
+    told = await asyncio.to_thread(run, "documents", "page", picture, "1", "--chunk", chunk)
+    assert told.code == 0, told.err
+    assert told.out.startswith("a-page-1.png (")
+    assert colours(Image.open("a-page-1.png"))
+    told = await asyncio.to_thread(run, "documents", "page", words, "1", "-o", "words.png")
+    assert told.code == 4
+    assert "can be drawn" in told.err
+    assert [path.name for path in Path().iterdir()] == ["a-page-1.png"]  # noqa: ASYNC240
 
 
 async def test_many_at_once_all_get_their_page_and_leave_nothing(

@@ -44,6 +44,21 @@ class Deployment:
         """Run `docker compose` and return what it printed."""
         return run("docker", "compose", "-p", self.project, *words, environment=self.environment)
 
+    def logs(self, service: str) -> list[str]:
+        """Return the lines a service's containers wrote, to whichever stream."""
+        words = ("logs", "--no-log-prefix", "--no-color", service)
+        done = subprocess.run(
+            ("docker", "compose", "-p", self.project, *words),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            # What they wrote to standard error is told there.
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
     def secret(self, name: str) -> str:
         """Read a secret where the services do."""
         return self.compose("exec", "-T", "ingest", "cat", f"/run/secrets/{name}")

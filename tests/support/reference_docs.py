@@ -165,6 +165,9 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if value is None or value in ("", ()) or isinstance(value, SecretStr):
         return ""
+    # As it would be written in the environment.
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

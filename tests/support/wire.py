@@ -132,6 +132,8 @@ FAILURES: dict[str, CitewellError | None] = {
 }
 GONE = "018f0000-0000-7000-8000-00000000dead"
 MISSING_VERSION = 9
+MISSING_PAGE, FOREIGN_PAGE = 9, 8
+PNG = b"\x89PNG\r\n\x1a\n"
 NEWEST_VERSION = 4
 SUMS: dict[str, Any] = {
     "documents": 2,
@@ -204,7 +206,7 @@ def build(wire: Wire) -> FastAPI:
     _uploads(app, wire)
     _jobs(app, wire)
     _documents(app, wire)
-    _document_bytes(app)
+    _document_bytes(app, wire)
     _chunks(app)
     _query(app, wire)
     _operating(app, wire)
@@ -339,7 +341,7 @@ def _documents(app: FastAPI, wire: Wire) -> None:
         wire.deleted.append(document_id)
 
 
-def _document_bytes(app: FastAPI) -> None:
+def _document_bytes(app: FastAPI, wire: Wire) -> None:
     @app.get("/v1/documents/{document_id}/versions")
     async def versions(document_id: str) -> dict[str, Any]:
         return {"items": [{"version": 1, "pages": 3}], "next_cursor": None}
@@ -360,6 +362,13 @@ def _document_bytes(app: FastAPI) -> None:
         if version == MISSING_VERSION:
             raise NotFound("There is no such version.")
         return Response(b"%PDF" * 100_000)
+
+    @app.get("/v1/documents/{document_id}/pages/{page}.png")
+    async def page_picture(request: Request, document_id: str, page: int) -> Response:
+        wire.requests.append(("GET", "/pages", dict(request.query_params)))
+        if page == MISSING_PAGE:
+            raise NotFound(f"The file has no page {page}.")
+        return Response(b"a proxy's page" if page == FOREIGN_PAGE else PNG + document_id.encode())
 
 
 def _operating(app: FastAPI, wire: Wire) -> None:

@@ -186,6 +186,7 @@ def _ocr_order(options: ParseOptions, settings: IngestSettings) -> OcrOrder:
         engine=settings.ocr_engine if wanted and settings.ocr != "off" else "off",
         language=options.language or settings.ocr_language,
         budget_s=OCR_SHARE * settings.part_timeout_s,
+        programs=settings.parser_programs,
     )
 
 

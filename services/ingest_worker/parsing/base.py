@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from shared.models import Box, Element, JobWarning, ParseOptions
+from shared.settings_programs import PARSER_PROGRAMS
 
 OcrChoice = Literal["auto", "tesseract", "rapidocr", "off"]
 
@@ -14,12 +15,14 @@ OcrChoice = Literal["auto", "tesseract", "rapidocr", "off"]
 class OcrOrder:
     """How pages that are pictures are to be read: by which engine, in which language, how long.
 
-    `budget_s` is for all pages of one call; `language` as in `ParseOptions`.
+    `budget_s` is for all pages of one call; `language` as in `ParseOptions`. An engine that is a
+    program is looked for among `programs` alone: no other could be started.
     """
 
     engine: OcrChoice = "auto"
     language: str | None = None
     budget_s: float = 90.0
+    programs: tuple[Path, ...] = PARSER_PROGRAMS
 
 
 @dataclass(frozen=True, slots=True)

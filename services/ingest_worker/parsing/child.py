@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from services.ingest_worker.lifeline import die_with_parent
-from services.ingest_worker.parsing.base import Member
+from services.ingest_worker.parsing.base import Member, OcrOrder
 from services.ingest_worker.parsing.frames import (
     LENGTHS,
     Failure,
@@ -20,6 +20,7 @@ from services.ingest_worker.parsing.frames import (
     Request,
     frame,
 )
+from services.ingest_worker.parsing.ocr_engines import find_engine
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from services.ingest_worker.parsing.sandbox.confine import Cell, IsolationMissing, confine
@@ -102,6 +103,8 @@ def _some(warnings: list[JobWarning]) -> list[JobWarning]:
 
 def _done(parsers: Parsers, request: Request) -> bytes:
     reply, pages = Reply(), request.pages
+    if request.verb == "find_engine":
+        return frame(Reply(engine=_engine(request.ocr)))
     if request.drawing is not None:
         return frame(reply, parsers.draw(request.source, request.drawing))
     if request.verb == "read":
@@ -113,6 +116,11 @@ def _done(parsers: Parsers, request: Request) -> bytes:
     parsed = parsers.parse(request.source, pages)
     reply.pages, reply.warnings = parsed.pages, parsed.warnings
     return frame(reply, pack_elements(parsed.elements))
+
+
+def _engine(order: OcrOrder) -> str | None:
+    engine = find_engine(order.engine, order.programs)
+    return engine.name if engine else None
 
 
 def _die_with(parent: int) -> None:

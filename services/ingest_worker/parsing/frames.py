@@ -29,7 +29,7 @@ from shared.errors import (
 )
 from shared.models import JobWarning, ParseOptions
 
-Verb = Literal["read", "parse", "unpack", "draw"]
+Verb = Literal["read", "parse", "unpack", "draw", "find_engine"]
 
 LENGTHS = struct.Struct(">II")
 # A head holds warnings at most, one a page of a part; the parent believes no more than this.
@@ -61,7 +61,7 @@ class Request(BaseModel):
 
     `read` plans, and parses what has no more pages than `stop` allows; `draw` draws one page.
     `unpack` is answered by several frames: each brings a piece of a member as its body, the last
-    one none.
+    one none. `find_engine` looks at no file: it tells which engine would read its pictures.
     """
 
     verb: Verb
@@ -126,6 +126,7 @@ class Reply(BaseModel):
     pages: int = Field(default=0, ge=0, le=MAX_PAGES)
     warnings: list[JobWarning] = []
     failure: Failure | None = None
+    engine: str | None = None
     member: MemberPiece | None = None
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from time import monotonic
 
 from services.ingest_worker.parsing.base import OcrChoice, OcrOrder
@@ -18,13 +19,13 @@ NOT_WANTED = "reading pictures is switched off or was not asked for."
 
 
 @cache
-def find_engine(choice: OcrChoice) -> OcrEngine | None:
+def find_engine(choice: OcrChoice, programs: tuple[Path, ...]) -> OcrEngine | None:
     """Return the engine that is asked for: `auto` is Tesseract, else RapidOCR."""
     if choice == "off":
         return None
     found: OcrEngine | None = None
     if choice in {"auto", "tesseract"}:
-        found = find_tesseract()
+        found = find_tesseract(programs)
     if found is None and choice in {"auto", "rapidocr"}:
         found = find_rapidocr()
     return found
@@ -52,11 +53,15 @@ class PictureReader:
         """Why nothing can be read; None when it can."""
         if self._order.engine == "off":
             return NOT_WANTED
-        return None if find_engine(self._order.engine) else NO_ENGINE
+        return None if self._engine else NO_ENGINE
+
+    @property
+    def _engine(self) -> OcrEngine | None:
+        return find_engine(self._order.engine, self._order.programs)
 
     def read(self, draw: Callable[[], Picture], page: int) -> PictureText:
         """Read the picture that `draw` makes of a page."""
-        engine = find_engine(self._order.engine)
+        engine = self._engine
         if engine is None:
             return _nothing(page, f"The page has no text layer, and {self.missing}")
         left = self._order.budget_s - (monotonic() - self._start)

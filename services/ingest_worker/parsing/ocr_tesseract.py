@@ -6,7 +6,6 @@ places are told as in the picture that was given.
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -21,8 +20,7 @@ from services.ingest_worker.parsing.ocr import (
 from services.ingest_worker.parsing.programs import run_program
 from shared.errors import CitewellError
 
-# The parser process has no PATH of its own.
-FOLDERS = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
+PROGRAM = "tesseract"
 # 1: find out how the page is turned, then its columns and paragraphs.
 LAYOUT = "1"
 WORD_LEVEL = "5"
@@ -44,7 +42,7 @@ _CODES = dict(
 class TesseractEngine:
     """Reads pictures with the `tesseract` program; one thread, one page a call."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: Path) -> None:
         """Take the program's path."""
         self._program = program
 
@@ -79,7 +77,7 @@ class TesseractEngine:
     def _run(self, arguments: Sequence[str], given: bytes, timeout_s: float) -> str:
         """Run the program; the only place where it is started."""
         try:
-            told = run_program(Path(self._program), arguments, content=given, timeout_s=timeout_s)
+            told = run_program(self._program, arguments, content=given, timeout_s=timeout_s)
         except CitewellError as error:
             raise OcrFailed(error.detail) from error
         except OSError as error:
@@ -87,16 +85,17 @@ class TesseractEngine:
         return told.decode("utf-8", "replace")
 
 
-def find_tesseract() -> TesseractEngine | None:
-    """Return the engine if the program is installed and knows any language."""
-    program = shutil.which("tesseract", path=FOLDERS)
-    if program is None:
-        return None
-    engine = TesseractEngine(program)
+def find_tesseract(programs: Sequence[Path]) -> TesseractEngine | None:
+    """Return the engine by the first of these programs that is it, runs and knows a language."""
+    engines = (TesseractEngine(path) for path in programs if path.name == PROGRAM)
+    return next(filter(_works, engines), None)
+
+
+def _works(engine: TesseractEngine) -> bool:
     try:
-        return engine if engine.languages and engine.name else None
+        return bool(engine.languages and engine.name)
     except (OcrFailed, IndexError):
-        return None
+        return False
 
 
 def _lines(table: str) -> Iterator[OcrLine]:

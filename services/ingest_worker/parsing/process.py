@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import services
-from services.ingest_worker.parsing.base import Drawing, Plan, Source
+from services.ingest_worker.parsing.base import Drawing, OcrOrder, Plan, Source
 from services.ingest_worker.parsing.family import (
     empty_folder,
     end_family,
@@ -160,6 +160,11 @@ class ParserProcess:
         """Return one page as PNG; `NotFound` when the file has no such page."""
         request = Request.of("draw", source, None).model_copy(update={"drawing": drawing})
         return (await self._ask(request, timeout_s))[1]
+
+    async def find_engine(self, order: OcrOrder, *, timeout_s: float) -> str | None:
+        """Return the OCR engine that would read pictures, as it is found by a shut-in process."""
+        request = Request.of("find_engine", Source(self._files, ocr=order), None)
+        return (await self._ask(request, timeout_s))[0].engine
 
     async def aclose(self) -> None:
         """End the child; a part under way is waited for by whoever asked for it."""

@@ -13,8 +13,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from citewell.client import Client, File, Patience, ProblemError, ServerUnreachable
-from tests.support.compose import ROOT, SERVICES, Deployment, deployed, run
+from citewell.client import Client, File, ProblemError, ServerUnreachable
+from tests.support.compose import ROOT, SERVICES, Deployment, run
 from tests.support.files import write_files
 
 pytestmark = pytest.mark.compose
@@ -25,23 +25,6 @@ ENDS_WITHIN_S = 300.0
 QUESTION = "What is the hotel limit per night on business trips?"
 SOURCE = "[Source: policies/travel-and-expenses.docx, page 1]"
 FINE = {"succeeded", "succeeded_with_warnings"}
-
-
-@pytest.fixture(scope="module")
-def deployment() -> Iterator[Deployment]:
-    with deployed() as deployment:
-        began = time.monotonic()
-        deployment.compose("up", "-d", "--build", "--wait")
-        print(f"up, built and healthy after {time.monotonic() - began:.1f} s")
-        yield deployment
-
-
-@pytest.fixture
-def client(deployment: Deployment) -> Iterator[Client]:
-    with Client(
-        deployment.url, key=deployment.secret("citewell_bootstrap_key"), patience=Patience()
-    ) as client:
-        yield client
 
 
 def files_to_load(folder: Path) -> list[File]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from citewell.cli.wording import size
 from shared.errors import Conflict, Unavailable
 from tests.support.shell import Run
-from tests.support.wire import GONE, ID, KEY, Fault, Wire
+from tests.support.wire import FOREIGN_PAGE, GONE, ID, KEY, MISSING_PAGE, PNG, Fault, Wire
 
 
 @pytest.fixture
@@ -312,6 +312,24 @@ class TestDocuments:
 
     def test_a_broken_download_leaves_nothing(self, served: Run) -> None:
         assert served("documents", "download", ID, "--version", "9").code == 4
+        assert list(Path().iterdir()) == []
+
+    def test_a_page_comes_under_the_documents_name(self, served: Run, wire: Wire) -> None:
+        told = served("documents", "page", ID, "2", "--chunk", ID, "--longest", "300")
+        assert told.out == "manual-page-2.png (44 B)\n"
+        assert Path("manual-page-2.png").read_bytes() == PNG + ID.encode()
+        assert wire.last("/pages") == {"chunk": ID, "longest": "300"}
+        assert served("documents", "page", ID, "2").code == 2
+        told = served("documents", "page", ID, "2", "-o", "manual-page-2.png", "--force", "--json")
+        assert json.loads(told.out)["bytes"] == 44
+
+    @pytest.mark.parametrize(("page", "says"), [(MISSING_PAGE, "no page"), (FOREIGN_PAGE, "PNG")])
+    def test_a_page_that_cannot_be_had_leaves_nothing(
+        self, served: Run, page: int, says: str
+    ) -> None:
+        told = served("documents", "page", ID, str(page), "-o", "a.png")
+        assert told.code == 4
+        assert says in told.err
         assert list(Path().iterdir()) == []
 
     def test_nothing_is_deleted_without_a_yes(

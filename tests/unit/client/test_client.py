@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 import pytest
 from typing_extensions import override
@@ -20,7 +21,18 @@ from citewell.client import (
 )
 from shared.errors import DatabaseUnavailable, NotFound, RequestUnderWay
 from shared.models import JobState, ParseOptions
-from tests.support.wire import ID, KEY, Fault, Wire, busy, down, sent_json
+from tests.support.wire import (
+    FOREIGN_PAGE,
+    ID,
+    KEY,
+    MISSING_PAGE,
+    PNG,
+    Fault,
+    Wire,
+    busy,
+    down,
+    sent_json,
+)
 
 QUICK = Patience(busy_s=2.0, unreachable_s=1.0, first_s=0.01, longest_s=0.05)
 HASTY = Patience(busy_s=0.0, unreachable_s=0.0)
@@ -242,6 +254,17 @@ def test_documents_and_chunks_are_read_and_changed(client: Client, tmp_path: Pat
     client.download(ID, tmp_path / "copy.pdf")
     assert (tmp_path / "copy.pdf").stat().st_size == 400_000
     client.delete_document(ID)
+
+
+def test_a_page_is_drawn_with_what_was_wished_for(wire: Wire, client: Client) -> None:
+    assert client.page_picture(ID, 3) == PNG + ID.encode()
+    assert wire.last("/pages") == {}
+    client.page_picture(UUID(ID), 3, chunk_id=UUID(ID), version=2, longest=300)
+    assert wire.last("/pages") == {"chunk": ID, "version": "2", "longest": "300"}
+    with pytest.raises(ProblemError, match="no page 9"):
+        client.page_picture(ID, MISSING_PAGE)
+    with pytest.raises(AnswerNotUnderstood, match="no PNG"):
+        client.page_picture(ID, FOREIGN_PAGE)
 
 
 def test_a_busy_server_is_tried_again(wire: Wire, client: Client) -> None:

@@ -22,10 +22,11 @@ from services.ingest_worker.parsing.ocr_rapid import find_rapidocr
 from services.ingest_worker.parsing.ocr_tesseract import TesseractEngine, find_tesseract
 from services.ingest_worker.parsing.pictures import picture_of
 from shared.models import ElementKind
+from shared.settings_programs import PARSER_PROGRAMS
 from tests.support.pictures import TURBINES, noise, writing
 
 ENGINES: dict[str, Callable[[], OcrEngine | None]] = {
-    "tesseract": find_tesseract,
+    "tesseract": lambda: find_tesseract(PARSER_PROGRAMS),
     "rapidocr": find_rapidocr,
 }
 
@@ -111,7 +112,7 @@ def test_hyphens_of_names_stay() -> None:
 
 
 def test_tesseract_takes_the_languages_it_has() -> None:
-    engine = find_tesseract()
+    engine = find_tesseract(PARSER_PROGRAMS)
     if engine is None:
         pytest.skip("tesseract is not installed")
     assert "eng" in engine.languages
@@ -123,7 +124,7 @@ def test_tesseract_takes_the_languages_it_has() -> None:
 def script(path: Path, body: str) -> TesseractEngine:
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
-    return TesseractEngine(str(path))
+    return TesseractEngine(path)
 
 
 def test_a_program_that_fails_or_hangs_is_told(tmp_path: Path) -> None:
@@ -136,11 +137,26 @@ def test_a_program_that_fails_or_hangs_is_told(tmp_path: Path) -> None:
     with pytest.raises(OcrFailed, match="longer than"):
         hanging.read(image, None, 0.3)
     with pytest.raises(OcrFailed, match="No such file"):
-        TesseractEngine(str(tmp_path / "none")).read(image, None, 5.0)
+        TesseractEngine(tmp_path / "none").read(image, None, 5.0)
+
+
+def test_tesseract_is_what_works_by_that_name_among_the_programs_allowed(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    broken = tmp_path / "broken" / "tesseract"
+    script(broken, "exit 1")
+    other = tmp_path / "other"
+    script(other, "echo list; echo eng")
+    assert find_tesseract(()) is None
+    assert find_tesseract((broken, other, tmp_path / "none" / "tesseract")) is None
+    works = tmp_path / "tesseract"
+    script(works, "echo tesseract 9; echo eng")
+    engine = find_tesseract((broken, works))
+    assert engine is not None
+    assert engine.name == "tesseract 9"
 
 
 def test_off_is_no_engine_and_said() -> None:
-    assert find_engine("off") is None
+    assert find_engine("off", PARSER_PROGRAMS) is None
     read = PictureReader(OcrOrder(engine="off")).read(lambda: picture(writing()), 2)
     assert read.elements == []
     assert (read.warning.code, read.warning.page) == ("page_without_text", 2)
@@ -173,7 +189,7 @@ class Breaking:
 
 
 def test_a_page_the_engine_fails_on_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr_engines, "find_engine", lambda _: Breaking())
+    monkeypatch.setattr(ocr_engines, "find_engine", lambda *_: Breaking())
     read = PictureReader(OcrOrder()).read(lambda: picture(writing()), 1)
     assert (read.warning.code, read.warning.detail) == ("page_unreadable", "It broke.")
 
