@@ -47,13 +47,14 @@ class OutlookParser:
             body = message.body()
             unread = not body and message.holds(_RICH, _BINARY)
             headers = headline(message.headers())
+            holds_files = message.holds_files()
         detail = "The body of this message is kept as rich text only, which is not read."
-        return Parsed(
-            [*headers, *body], warnings=[JobWarning(code="truncated", detail=detail)] * unread
-        )
+        told = [JobWarning(code="truncated", detail=detail)] * unread
+        return Parsed([*headers, *body], warnings=told, holds_files=holds_files)
 
-    def unpack(self, source: Source) -> Iterator[Member]:
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member]:
         """Yield the attachments; messages in the message come as mails (eml)."""
+        del pages
         with olefile.OleFileIO(str(source.path)) as file:
             yield from _Message(file).attached()
 
@@ -86,6 +87,9 @@ class _Message:
         page = self._binary(_PAGE)
         html = scrub(decode(page).text) if page else self._text(_PAGE)
         return best_body(plain, read_html(html).elements)
+
+    def holds_files(self) -> bool:
+        return bool(self._attachments())
 
     def attached(self) -> Iterator[Member]:
         for number, folder in enumerate(self._attachments(), start=1):
