@@ -49,8 +49,9 @@ UPDATE versions SET pages = :pages, media_type = :media_type, parser = :parser W
 COUNT_PART = text(f"""
 UPDATE jobs
 SET parts_left = parts_left - 1, pages_done = pages_done + :pages, {TOUCH},
-    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE stage END,
-    stage_at = CASE WHEN parts_left = 1 THEN now() ELSE stage_at END, {add_ms("parse", "ms")}
+    stage = CASE WHEN parts_left = 1 THEN 'chunk' ELSE 'parse' END,
+    stage_at = CASE WHEN parts_left = 1 OR stage <> 'parse' THEN now() ELSE stage_at END,
+    {add_ms("parse", "ms")}
 WHERE id = :id AND state = 'parsing' {CHANGED}, parts_left
 """)  # noqa: S608
 CLAIM_CHUNKING = text("""

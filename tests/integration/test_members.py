@@ -14,17 +14,24 @@ from sqlalchemy import text
 from services.ingest_worker.uploads.members import MemberIntake
 from shared.database.uploads import Uploads
 from shared.errors import DatabaseUnavailable
+from tests.support.attached import only_pinned, partly_locked, pdf_with_files
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.workers import Workers, working
 
 FOX = b"The quick brown fox jumps over the lazy dog.\n"
 LYNX = b"A lynx was seen in the valley at dawn.\n"
+OPENS = "open sesame"
 
 
 @pytest.fixture
 async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
     settings = api_settings(
-        database_url, tmp_path, max_archive_depth=2, max_members=20, max_request_bytes=2**20
+        database_url,
+        tmp_path,
+        max_archive_depth=2,
+        max_members=20,
+        max_request_bytes=2**20,
+        part_pages=2,
     )
     async with start_api(settings, tmp_path) as api:
         yield api
@@ -120,6 +127,104 @@ async def test_attachments_of_a_mail(api: IngestApi, workers: Workers) -> None:
         "m.eml/Inner.eml": "succeeded",
         "m.eml/Inner.eml/lynx.txt": "succeeded",
     }
+
+
+async def test_files_in_a_pdf_are_documents_of_their_own(api: IngestApi, workers: Workers) -> None:
+    inner = pdf_with_files(["Inside."], {"lynx.txt": LYNX})
+    content = pdf_with_files([""], {"fox.txt": FOX, "inner.pdf": inner, "x.bin": b"\0\1\2" * 99})
+    answer = await upload(api.client, ("a.pdf", content), options='{"ocr": false}')
+    for _ in range(3):
+        await workers.work()
+    done = await jobs(api, answer)
+    assert {name: job["state"] for name, job in done.items()} == {
+        "a.pdf": "succeeded_with_warnings",
+        "a.pdf/fox.txt": "succeeded",
+        "a.pdf/inner.pdf": "succeeded",
+        "a.pdf/inner.pdf/lynx.txt": "succeeded",
+        "a.pdf/x.bin": "failed",
+    }
+    # The page has no text of its own; it is found by what it is a cover of.
+    assert [one["code"] for one in done["a.pdf"]["warnings"]] == ["page_without_text"]
+    grown = await batch(api, answer)
+    assert (grown["total"], sum(grown["counts"].values()), grown["sealed"]) == (5, 5, True)
+
+
+async def test_files_in_a_long_pdf_come_with_their_parts(api: IngestApi, workers: Workers) -> None:
+    pages = [f"Page {number} of a report." for number in range(1, 8)]
+    pinned = {"early.txt": 2, "late.txt": 6, "last.txt": 7}
+    content = only_pinned(pdf_with_files(pages, {}, pinned=pinned))
+    answer = await upload(api.client, ("a.pdf", content))
+    for _ in range(3):
+        await workers.work()
+    done = await jobs(api, answer)
+    assert {name: job["state"] for name, job in done.items()} == {
+        "a.pdf": "succeeded",
+        "a.pdf/page-2/early.txt": "succeeded",
+        "a.pdf/page-6/late.txt": "succeeded",
+        "a.pdf/page-7/last.txt": "succeeded",
+    }
+    assert done["a.pdf"]["completeness"]["pages"] == len(pages)
+    assert (await batch(api, answer))["total"] == 4
+
+
+async def test_a_part_that_is_cancelled_meanwhile_adds_nothing(
+    api: IngestApi, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = pdf_with_files(["One.", "Two.", "Three."], {"fox.txt": FOX})
+    answer = await upload(api.client, ("a.pdf", content))
+    job_id, blobs = answer["jobs"][0]["job_id"], api.blobs()
+    lock = MemberIntake.lock
+
+    async def cancel_first(self: MemberIntake, connection: Any) -> None:
+        await api.client.post(f"/v1/jobs/{job_id}/cancel")
+        await lock(self, connection)
+
+    monkeypatch.setattr(MemberIntake, "lock", cancel_first)
+    await workers.work()
+    assert [job["state"] for job in (await jobs(api, answer)).values()] == ["cancelled"]
+    assert api.blobs() == blobs
+
+
+async def test_a_part_with_too_many_files_leaves_none(api: IngestApi, workers: Workers) -> None:
+    attached = {f"{n}.txt": FOX for n in range(21)}
+    content = pdf_with_files(["One.", "Two.", "Three."], attached)
+    answer = await upload(api.client, ("a.pdf", content))
+    blobs = api.blobs()
+    for _ in range(2):
+        await workers.work()
+    (job,) = (await jobs(api, answer)).values()
+    assert (job["state"], job["problem"]["code"]) == ("failed", "archive_unsafe")
+    assert api.blobs() == blobs
+
+
+async def test_a_pdf_that_lies_too_deep_is_read_without_its_files(
+    api: IngestApi, workers: Workers
+) -> None:
+    content = pdf_with_files(["Deep down."], {"fox.txt": FOX})
+    for depth in range(2):
+        content = zipped({f"{depth}.{'zip' if depth else 'pdf'}": content})
+    answer = await upload(api.client, ("a.zip", content))
+    for _ in range(4):
+        await workers.work()
+    done = await jobs(api, answer)
+    deepest = done["a.zip/1.zip/0.pdf"]
+    assert deepest["state"] == "succeeded_with_warnings"
+    assert deepest["completeness"]["skipped"] == 1
+    assert len(done) == 3
+
+
+async def test_a_cover_page_around_locked_files_needs_its_password(
+    api: IngestApi, workers: Workers
+) -> None:
+    content = partly_locked(OPENS, strong=True, attached={"fox.txt": FOX})
+    refused = await upload(api.client, ("a.pdf", content))
+    opened = await upload(api.client, ("b.pdf", content), password=OPENS)
+    for _ in range(2):
+        await workers.work()
+    (job,) = (await jobs(api, refused)).values()
+    assert (job["state"], job["problem"]["code"]) == ("failed", "file_encrypted")
+    (job,) = (await jobs(api, opened)).values()
+    assert (job["state"], job["completeness"]["skipped"]) == ("succeeded_with_warnings", 1)
 
 
 async def test_archives_in_archives_end_somewhere(api: IngestApi, workers: Workers) -> None:

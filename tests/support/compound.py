@@ -1,4 +1,4 @@
-"""Compound files (MS-CFB) made by hand, and the old Word and PowerPoint documents inside them."""
+"""Compound files (MS-CFB) made by hand: old Word and PowerPoint documents, Outlook's messages."""
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -192,3 +192,18 @@ def _footer(text: str, instance: int) -> bytes:
         return b""
     string = record(4026, text.encode("utf-16-le"), instance=2)
     return record(4057, record(4058, bytes(4)), string, instance=instance, container=True)
+
+
+def write_message(path: Path, texts: Mapping[str, str], *, rich: bytes = b"") -> None:
+    """Write an Outlook message: texts by the number of their property, and a packed rich body."""
+    streams = {
+        f"__substg1.0_{number}001F": text.encode("utf-16-le") for number, text in texts.items()
+    }
+    if rich:
+        streams["__substg1.0_10090102"] = rich
+    write_compound(path, {"__properties_version1.0": b"", **streams})
+
+
+def stored_rtf(content: bytes) -> bytes:
+    """Return rich text as Outlook keeps it without packing (MS-OXRTFCP, 2.1.3.1)."""
+    return struct.pack("<IIII", len(content) + 12, len(content), 0x414C454D, 0) + content

@@ -8,9 +8,10 @@ slow, or fails, harms none of the others.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,8 @@ from shared.settings import IngestSettings
 NOTHING = "nothing to do"
 # A group that takes longer gives back what it has not begun: its slot is for everyone.
 GROUP_S = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -149,17 +152,32 @@ class ParseStep:
             await Parts(connection).give_back(parts)
 
     async def _finish(self, read: Read) -> int | None:
-        """Store one part of several; return how many are left, None when the claim is lost."""
-        part, pages = read.part, read.packed.pages
+        """Store one part of several, and add the files in it; return how many parts are left.
+
+        None when the claim is lost, or the files may not be added.
+        """
+        return await self._settled(read, self._finish_part(read))
+
+    async def _finish_part(self, read: Read) -> int | None:
+        part, intake = read.part, read.intake
         warnings = json.dumps([warning.model_dump() for warning in read.packed.warnings])
         async with self._database.worker() as connection:
-            jobs = Jobs(connection)
-            await jobs.lock([part.job_id])
+            if intake is None:
+                await Jobs(connection).lock([part.job_id])
+            else:
+                await intake.lock(connection)
             if not await Parts(connection).finish(
                 part, elements=read.packed.elements, warnings=warnings
             ):
-                return None
-            return await jobs.count_part(part.job_id, pages=pages, ms=read.ms)
+                raise LeaseLost
+            if intake is not None:
+                await intake.add(connection)
+            left = await Jobs(connection).count_part(
+                part.job_id, pages=read.packed.pages, ms=read.ms
+            )
+            if left is None and intake is not None:
+                raise LeaseLost
+            return left
 
     async def _finish_whole(self, group: _Group) -> None:
         """Cut the files read whole and hand them over to embedding."""
@@ -176,22 +194,25 @@ class ParseStep:
             if isinstance(file, CitewellError):
                 await self._failed(read, file, Stage.CHUNK)
             elif read.intake is not None:
-                await self._finish_holder(read, file, read.intake)
+                await self._settled(read, self._finish_together(file, read.intake))
         group.whole = []
 
-    async def _finish_holder(self, read: Read, file: WholeFile, intake: Intake) -> None:
-        """Hand over a file that holds files, and add those, in one transaction."""
+    async def _settled(self, read: Read, storing: Awaitable[T]) -> T | None:
+        """Wait until a part and the files in it are stored together, else undo those."""
         try:
-            await self._finish_together(file, intake)
+            stored = await storing
         except DatabaseUnavailable:
             # The commit may have come through: what is stored for nothing, the clean-up finds.
             raise
         except LeaseLost:
-            await intake.undo()
+            await self._undo(read)
         except CitewellError as error:
             await self._failed(read, error, Stage.UNPACK)
         else:
-            await intake.tidy()
+            if read.intake is not None:
+                await read.intake.tidy()
+            return stored
+        return None
 
     async def _finish_together(self, file: WholeFile, intake: Intake) -> None:
         async with self._database.worker() as connection:
@@ -201,9 +222,12 @@ class ParseStep:
             await intake.add(connection)
 
     async def _failed(self, read: Read, error: CitewellError, stage: Stage) -> None:
+        await self._undo(read)
+        await self._failing.failed(read.part, error, stage, read.packed.warnings)
+
+    async def _undo(self, read: Read) -> None:
         if read.intake is not None:
             await read.intake.undo()
-        await self._failing.failed(read.part, error, stage, read.packed.warnings)
 
     async def _cut_leased(
         self, group: _Group, read: Read, indexes: Sequence[TargetIndex]

@@ -10,7 +10,7 @@ from time import perf_counter
 from services.ingest_worker.jobs.base import Intake, IntakeDoor
 from services.ingest_worker.leases import LeaseLost
 from services.ingest_worker.parsing.base import OcrOrder, Plan, Source
-from services.ingest_worker.parsing.detect import MAIL, OUTLOOK
+from services.ingest_worker.parsing.detect import COMPRESSED, TAR, ZIP
 from services.ingest_worker.parsing.process import PackedPart, ParserProcess
 from shared.blobs.base import BlobStore
 from shared.database.engine import Database
@@ -38,6 +38,20 @@ class Read:
     plan: Plan | None
     ms: float
     intake: Intake | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the parser found in a part: in the whole file with a plan, else in a run of pages."""
+
+    packed: PackedPart
+    plan: Plan | None = None
+    window: range | None = None
+
+    def told(self, warnings: Sequence[JobWarning]) -> "_Found":
+        """Return it with more to be told."""
+        packed = dataclasses.replace(self.packed, warnings=[*self.packed.warnings, *warnings])
+        return dataclasses.replace(self, packed=packed)
 
 
 class PartReader:
@@ -81,11 +95,10 @@ class PartReader:
         if not path.is_file():
             await self._fetch(part)
         source = _source(part, path, settings)
-        packed, plan = await self._parse(part, source, settings)
-        intake = None
-        if plan is not None and plan.holds_files:
-            packed, intake = await self._unpack(part, source, packed, plan, settings)
-        return Read(part, packed, plan, 1000 * (perf_counter() - start), intake)
+        found, intake = await self._parse(part, source, settings), None
+        if found.packed.holds_files:
+            found, intake = await self._unpack(part, source, found, settings)
+        return Read(part, found.packed, found.plan, 1000 * (perf_counter() - start), intake)
 
     def forget(self, parts: Sequence[ClaimedPart]) -> None:
         """Remove the parts' files from the scratch folder; `read` leaves them there."""
@@ -103,42 +116,35 @@ class PartReader:
             self.forget([part])
             raise
 
-    async def _parse(
-        self, part: ClaimedPart, source: Source, settings: IngestSettings
-    ) -> tuple[PackedPart, Plan | None]:
+    async def _parse(self, part: ClaimedPart, source: Source, settings: IngestSettings) -> _Found:
         window, timeout_s = _window(part), settings.part_timeout_s
         if window is None:
             reading = await self._parser.read(
                 source, most_pages=settings.part_pages, timeout_s=timeout_s
             )
             if reading.part is not None:
-                return reading.part, reading.plan
+                return _Found(reading.part, reading.plan)
             size = min(settings.part_pages, reading.plan.part_pages or settings.part_pages)
             window = await self._plan(part, reading.plan, size)
-        return await self._parser.parse(source, pages=window, timeout_s=timeout_s), None
+        packed = await self._parser.parse(source, pages=window, timeout_s=timeout_s)
+        return _Found(packed, window=window)
 
     async def _unpack(
-        self,
-        part: ClaimedPart,
-        source: Source,
-        packed: PackedPart,
-        plan: Plan,
-        settings: IngestSettings,
-    ) -> tuple[PackedPart, Intake | None]:
-        """Take in what the file holds; return what is to be told with its text."""
+        self, part: ClaimedPart, source: Source, found: _Found, settings: IngestSettings
+    ) -> tuple[_Found, Intake | None]:
+        """Take in what the part holds; return what is to be told with its text."""
         intake = await self._members.open(part)
         if intake is None:
-            return _too_deep(packed, plan), None
+            return _too_deep(found), None
         try:
             left_out = await self._parser.unpack(
-                source, intake.take, timeout_s=settings.unpack_timeout_s
+                source, intake.take, pages=found.window, timeout_s=settings.unpack_timeout_s
             )
             refused = await intake.received()
         except BaseException:
             await intake.undo()
             raise
-        warnings = [*packed.warnings, *left_out, *refused]
-        return dataclasses.replace(packed, warnings=warnings), intake
+        return found.told([*left_out, *refused]), intake
 
     async def _plan(self, part: ClaimedPart, plan: Plan, size: int) -> range:
         windows = _windows(plan.pages, size)
@@ -158,13 +164,12 @@ class PartReader:
         return range(first, last + 1)
 
 
-def _too_deep(packed: PackedPart, plan: Plan) -> PackedPart:
-    """Refuse an archive that lies too deep in others; a mail has a text of its own."""
-    if plan.media_type not in (MAIL, OUTLOOK):
+def _too_deep(found: _Found) -> _Found:
+    """Refuse an archive that lies too deep in others; mails and PDFs have a text of their own."""
+    if found.plan is not None and found.plan.media_type in (ZIP, TAR, COMPRESSED):
         raise ArchiveUnsafe("It lies too deep in other archives.")
-    detail = "The mail lies too deep in others: what is attached to it is left out."
-    told = JobWarning(code="attachment_skipped", detail=detail)
-    return dataclasses.replace(packed, warnings=[*packed.warnings, told])
+    detail = "The file lies too deep in others: what is attached to it is left out."
+    return found.told([JobWarning(code="attachment_skipped", detail=detail)])
 
 
 def _source(part: ClaimedPart, path: Path, settings: IngestSettings) -> Source:

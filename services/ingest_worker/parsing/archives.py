@@ -77,10 +77,11 @@ class ArchiveParser:
             raise FileEncrypted
         title = Element(kind=ElementKind.TITLE, text=PurePosixPath(source.filename).name, level=1)
         listed = [Element(kind=ElementKind.LIST_ITEM, text=name) for name in names]
-        return Parsed([title, *listed] if listed else [])
+        return Parsed([title, *listed] if listed else [], holds_files=True)
 
-    def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member | JobWarning]:
         """Yield the members; links, devices and what is locked are left out, and told."""
+        del pages
         for entry in _entries(source):
             if entry.open is not None:
                 yield Member(entry.name, _pieces(entry.open))

@@ -40,15 +40,13 @@ class Source:
 class Plan:
     """What is known of a file before it is read: its type, its pages and who will read it.
 
-    `parser` names the adapter and its version; the version keeps it. One that `holds_files` is an
-    archive or a mail: they are to be unpacked. `part_pages` is there when its pages take long: no
-    part should have more.
+    `parser` names the adapter and its version; the version keeps it. `part_pages` is there when its
+    pages take long: no part should have more.
     """
 
     media_type: str
     pages: int
     parser: str
-    holds_files: bool = False
     part_pages: int | None = None
 
 
@@ -57,12 +55,13 @@ class Parsed:
     """What was read of a file, or of a run of its pages; `pages` counts those that were read.
 
     No elements is no error here: a part may be all pictures. Only the whole job can tell that
-    there was no text at all.
+    there was no text at all. With `holds_files` there are files in what was read, to be unpacked.
     """
 
     elements: list[Element]
     pages: int = 1
     warnings: list[JobWarning] = field(default_factory=list)
+    holds_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,15 @@ class Member:
 
 @runtime_checkable
 class Holder(Protocol):
-    """A parser that hands out the files inside files of its formats, streamed."""
+    """A parser that hands out the files inside files of its formats, streamed.
 
-    def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
-        """Yield the members in order; a warning where one is left out.
+    What it parses says whether there are any, so that files without any are not looked at twice.
+    """
+
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member | JobWarning]:
+        """Yield the members of a run of pages, or all, in order; a warning where one is left out.
+
+        What belongs to no page comes with the first. Names of two runs differ.
 
         Raises:
             ArchiveUnsafe: it would unpack to too much.

@@ -74,7 +74,7 @@ def _failed(error: CitewellError) -> bytes:
 
 def _unpacked(parsers: Parsers, request: Request) -> Iterator[bytes]:
     warnings: list[JobWarning] = []
-    for one in parsers.unpack(request.source):
+    for one in parsers.unpack(request.source, request.pages):
         if isinstance(one, JobWarning):
             warnings.append(one)
         else:
@@ -115,6 +115,7 @@ def _done(parsers: Parsers, request: Request) -> bytes:
         pages = range(1, plan.pages + 1)
     parsed = parsers.parse(request.source, pages)
     reply.pages, reply.warnings = parsed.pages, parsed.warnings
+    reply.holds_files = parsed.holds_files
     return frame(reply, pack_elements(parsed.elements))
 
 

@@ -125,6 +125,7 @@ class Reply(BaseModel):
     plan: Plan | None = None
     pages: int = Field(default=0, ge=0, le=MAX_PAGES)
     warnings: list[JobWarning] = []
+    holds_files: bool = False
     failure: Failure | None = None
     engine: str | None = None
     member: MemberPiece | None = None

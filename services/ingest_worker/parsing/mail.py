@@ -44,10 +44,12 @@ class MailParser:
         bodies, attached = _sorted(message)
         text = [element for part in bodies for element in _body(part)]
         names = [_name(part, number) for number, part in enumerate(attached, start=1)]
-        return Parsed([*headline(_headers(message) | {"Attachments": ", ".join(names)}), *text])
+        headers = headline(_headers(message) | {"Attachments": ", ".join(names)})
+        return Parsed([*headers, *text], holds_files=bool(attached))
 
-    def unpack(self, source: Source) -> Iterator[Member]:
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member]:
         """Yield the attachments, mails in the mail among them."""
+        del pages
         _, attached = _sorted(_open(source))
         for number, part in enumerate(attached, start=1):
             content = _content(part)

@@ -3,7 +3,13 @@
 import contextlib
 import os
 import resource
+from collections.abc import Iterator
 from functools import cache
+
+from shared.errors import FileTooLarge
+
+# Text of the fullest page there is takes a hundredth; a few hundred bytes may hold a gigabyte.
+MAX_PAGE_BYTES = 256 * 1024 * 1024
 
 
 def forget_peak() -> None:
@@ -19,6 +25,19 @@ def forget_peak() -> None:
 def peak_bytes() -> int:
     """Return the most memory that was resident since the last `forget_peak`."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextlib.contextmanager
+def no_bomb(page: int) -> Iterator[None]:
+    """Watch what reading a page (from 1) takes.
+
+    Raises:
+        FileTooLarge: the page is a bomb; pdfium gives up on it, and it would pass for empty.
+    """
+    before = peak_bytes()
+    yield
+    if peak_bytes() - before > MAX_PAGE_BYTES:
+        raise FileTooLarge(f"Page {page} unpacks to more than is allowed.", page=page)
 
 
 @cache

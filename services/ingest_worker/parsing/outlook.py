@@ -14,9 +14,11 @@ from services.ingest_worker.parsing.detect import OUTLOOK
 from services.ingest_worker.parsing.encodings import decode
 from services.ingest_worker.parsing.html import read_html
 from services.ingest_worker.parsing.mail import best_body, headline
+from services.ingest_worker.parsing.outlook_rtf import holds_page, page_of, unpacked_rtf
+from services.ingest_worker.parsing.rtf import read_rtf
 from services.ingest_worker.parsing.scrub import scrub
 from services.ingest_worker.parsing.text import paragraphs
-from shared.models import Element, ElementKind, JobWarning
+from shared.models import Element, ElementKind
 
 _SUBJECT, _BODY, _PAGE, _RICH, _TO, _CC = "0037", "1000", "1013", "1009", "0E04", "0E03"
 _SENDER, _ADDRESS = "0C1A", ("5D01", "0C1F", "0065")
@@ -36,7 +38,7 @@ Folder = tuple[str, ...]
 class OutlookParser:
     """Reads a message's own text, and hands out its attachments."""
 
-    name = "outlook/1"
+    name = "outlook/2"
     media_types = frozenset({OUTLOOK})
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
@@ -44,16 +46,12 @@ class OutlookParser:
         del pages
         with olefile.OleFileIO(str(source.path)) as file:
             message = _Message(file)
-            body = message.body()
-            unread = not body and message.holds(_RICH, _BINARY)
-            headers = headline(message.headers())
-        detail = "The body of this message is kept as rich text only, which is not read."
-        return Parsed(
-            [*headers, *body], warnings=[JobWarning(code="truncated", detail=detail)] * unread
-        )
+            body, headers = message.body(), headline(message.headers())
+            return Parsed([*headers, *body], holds_files=message.holds_files())
 
-    def unpack(self, source: Source) -> Iterator[Member]:
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member]:
         """Yield the attachments; messages in the message come as mails (eml)."""
+        del pages
         with olefile.OleFileIO(str(source.path)) as file:
             yield from _Message(file).attached()
 
@@ -82,10 +80,19 @@ class _Message:
 
     def body(self) -> list[Element]:
         text = self._text(_BODY)
-        plain = [Element(kind=ElementKind.PARAGRAPH, text=one) for one in paragraphs(text)]
+        plain = [Element(kind=ElementKind.PARAGRAPH, text=one) for one in paragraphs(text) if one]
         page = self._binary(_PAGE)
         html = scrub(decode(page).text) if page else self._text(_PAGE)
-        return best_body(plain, read_html(html).elements)
+        return best_body(plain, read_html(html).elements) or self._rich()
+
+    def holds_files(self) -> bool:
+        return bool(self._attachments())
+
+    def _rich(self) -> list[Element]:
+        """Return the body of a message that has it as rich text only."""
+        rich = unpacked_rtf(self._binary(_RICH))
+        page = read_html(scrub(page_of(rich))).elements if holds_page(rich) else []
+        return page or read_rtf(rich)
 
     def attached(self) -> Iterator[Member]:
         for number, folder in enumerate(self._attachments(), start=1):

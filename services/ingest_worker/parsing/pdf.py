@@ -14,9 +14,10 @@ from pathlib import Path
 import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
-from services.ingest_worker.parsing.base import Drawing, Parsed, Source
+from services.ingest_worker.parsing.base import Drawing, Member, Parsed, Source
 from services.ingest_worker.parsing.detect import PDF
 from services.ingest_worker.parsing.memory import forget_peak
+from services.ingest_worker.parsing.pdf_files import document_names, left_out, listed, members
 from services.ingest_worker.parsing.pdf_layout import (
     MIN_OUTLINE,
     Profile,
@@ -25,7 +26,8 @@ from services.ingest_worker.parsing.pdf_layout import (
     plain,
 )
 from services.ingest_worker.parsing.pdf_lines import Line
-from services.ingest_worker.parsing.pdf_pages import Pages
+from services.ingest_worker.parsing.pdf_locks import read_lock
+from services.ingest_worker.parsing.pdf_pages import Pages, SeenPage
 from services.ingest_worker.parsing.pdf_scans import ScannedPages, part_pages, render
 from services.ingest_worker.parsing.pictures import marked_png
 from shared.errors import FileCorrupt, FileEncrypted
@@ -37,12 +39,13 @@ REMEMBERED_PROFILES = 4
 FINGERPRINT_BYTES = 64 * 1024
 # Four pixels a point: a small page is not blown up further.
 MAX_SCALE = 4.0
+_WRONG = "The password that was given does not open this file."
 
 
 class PdfParser:
     """Reads the text layer of PDF files; of pages without one, their picture."""
 
-    name = f"pdfium/2 {pypdfium2.PDFIUM_INFO.build}"
+    name = f"pdfium/3 {pypdfium2.PDFIUM_INFO.build}"
     media_types = frozenset({PDF})
 
     def __init__(self) -> None:
@@ -79,19 +82,22 @@ class PdfParser:
             elements: list[Element] = []
             warnings: list[JobWarning] = []
             scans = ScannedPages(source.ocr)
+            holds_files = False
             for page in seen.read(window):
-                if page.content is None:
-                    warnings.append(_damaged(page.number))
-                    continue
-                text = (
-                    page_elements(page.items, page.number, profile, page.content)
-                    if page.items
-                    else []
-                )
-                shown, told = scans.supplemented(document, page.number, text)
-                elements.extend(shown)
-                warnings.extend(told)
-        return Parsed(elements, len(window), warnings)
+                shown, told = _shown(document, page, profile, scans)
+                files = _files(document, page)
+                holds_files = holds_files or bool(files)
+                elements += [*shown, *listed(files, page.number)]
+                warnings += told
+        return Parsed(elements, len(window), warnings, holds_files)
+
+    def unpack(self, source: Source, pages: range | None) -> Iterator[Member | JobWarning]:
+        """Yield the files of the document, and those that are pinned to its pages."""
+        with _opened(source) as document:
+            if _is_encrypted(document) and read_lock(source.path).is_on_files:
+                yield from left_out(document, pages)
+            else:
+                yield from members(document, pages, source.path.stat().st_size)
 
     def _profile(self, key: bytes, document: pypdfium2.PdfDocument, seen: Pages) -> Profile:
         """Return the document's profile: every part of it needs the same one."""
@@ -120,13 +126,40 @@ def _opened(source: Source) -> Iterator[pypdfium2.PdfDocument]:
         document = pypdfium2.PdfDocument(source.path, password=source.password)
     except pypdfium2.PdfiumError as error:
         if error.err_code in {raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY}:
-            wrong = "The password that was given does not open this file."
-            raise FileEncrypted(wrong if source.password else None) from error
+            raise FileEncrypted(_WRONG if source.password else None) from error
         raise FileCorrupt(f"The PDF cannot be opened: {error}") from error
     try:
+        if _is_encrypted(document):
+            _check_password(source)
         yield document
     finally:
         document.close()
+
+
+def _is_encrypted(document: pypdfium2.PdfDocument) -> bool:
+    return bool(raw.FPDF_GetSecurityHandlerRevision(document.raw) > 0)
+
+
+def _check_password(source: Source) -> None:
+    """Refuse what pdfium opens without asking: a cover page may lie around locked files."""
+    lock = read_lock(source.path)
+    if lock.is_partial and not any(map(lock.opens_with, {"", source.password or ""})):
+        raise FileEncrypted(_WRONG if source.password else None)
+
+
+def _shown(
+    document: pypdfium2.PdfDocument, page: SeenPage, profile: Profile, scans: ScannedPages
+) -> tuple[list[Element], list[JobWarning]]:
+    if page.content is None:
+        return [], [_damaged(page.number)]
+    text = page_elements(page.items, page.number, profile, page.content) if page.items else []
+    return scans.supplemented(document, page.number, text)
+
+
+def _files(document: pypdfium2.PdfDocument, page: SeenPage) -> list[str]:
+    """Return the names of a page's files; the document's are with its first page."""
+    names = document_names(document) if page.number == 1 else []
+    return [*names, *(page.content.files if page.content else [])]
 
 
 def _damaged(page: int) -> JobWarning:

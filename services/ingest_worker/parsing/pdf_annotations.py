@@ -1,10 +1,10 @@
-"""What lies upon a PDF page: values of form fields, free text, notes, comments on marked text.
+"""What lies upon a PDF page: values of form fields, free text, notes, comments, pinned files.
 
 A field's value is put where it stands, beside its printed label; notes come after the page.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pypdfium2 import raw  # type: ignore[import-untyped]
 
@@ -14,6 +14,7 @@ from services.ingest_worker.parsing.scrub import scrub
 
 MAX_ANNOTATIONS = 5_000
 MAX_VALUE_BYTES = 64 * 1024
+MAX_NAME_BYTES = 4096
 LINE_HEIGHT = 12.0
 CHECKED = "[x]"
 
@@ -31,6 +32,7 @@ _NOTES = frozenset(
         raw.FPDF_ANNOT_POLYGON,
         raw.FPDF_ANNOT_INK,
         raw.FPDF_ANNOT_STAMP,
+        raw.FPDF_ANNOT_FILEATTACHMENT,
     }
 )
 _BOXES = frozenset({raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON})
@@ -59,6 +61,39 @@ def page_annotations(
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
     return [*lines, *notes]
+
+
+def attached_names(page: raw.FPDF_PAGE) -> list[str]:
+    """Return the names of the files that are pinned to a page."""
+    return [file_name(file) for file in pinned_files(page)]
+
+
+def pinned_files(page: raw.FPDF_PAGE | None) -> Iterator[raw.FPDF_ATTACHMENT]:
+    """Yield the files that are pinned to a page."""
+    count = raw.FPDFPage_GetAnnotCount(page) if page else 0
+    for at in range(min(count, MAX_ANNOTATIONS)):
+        annotation = raw.FPDFPage_GetAnnot(page, at)
+        try:
+            if file := _pinned_file(annotation):
+                yield file
+        finally:
+            raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _pinned_file(annotation: raw.FPDF_ANNOTATION | None) -> raw.FPDF_ATTACHMENT | None:
+    if annotation and raw.FPDFAnnot_GetSubtype(annotation) == raw.FPDF_ANNOT_FILEATTACHMENT:
+        return raw.FPDFAnnot_GetFileAttachment(annotation)
+    return None
+
+
+def file_name(file: raw.FPDF_ATTACHMENT) -> str:
+    """Return what a file in a PDF is called, in one line; empty without a name."""
+    needed = min(raw.FPDFAttachment_GetName(file, None, 0), MAX_NAME_BYTES)
+    buffer = ctypes.create_string_buffer(needed)
+    pointer = ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR))
+    if raw.FPDFAttachment_GetName(file, pointer, needed) > needed:
+        return ""
+    return " ".join(scrub(buffer.raw.decode("utf-16-le", "replace")).split())
 
 
 def _said(annotation: raw.FPDF_ANNOTATION, forms: raw.FPDF_FORMHANDLE | None) -> tuple[str, bool]:

@@ -87,7 +87,8 @@ Item = Line | Table
 class PageContent:
     """What is on a page, in the order in which it is drawn.
 
-    `quarter` says how often the page was turned (clockwise) so that its text can be read.
+    `quarter` says how often the page was turned (clockwise) so that its text can be read. `files`
+    are the names of those that are attached to it.
     """
 
     lines: list[Line]
@@ -95,6 +96,7 @@ class PageContent:
     width: float = 0.0
     height: float = 0.0
     quarter: int = 0
+    files: list[str] = field(default_factory=list)
 
 
 def same_row(one: Item, other: Item) -> bool:

@@ -16,7 +16,7 @@ from statistics import median
 import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
-from services.ingest_worker.parsing.pdf_annotations import page_annotations
+from services.ingest_worker.parsing.pdf_annotations import attached_names, page_annotations
 from services.ingest_worker.parsing.pdf_lines import Line, PageContent, Ruling, Word
 from services.ingest_worker.parsing.pdf_rulings import page_rulings
 from services.ingest_worker.parsing.pdf_space import Space
@@ -57,6 +57,7 @@ def read_page(
         reader = _Reader(text_page, _space(handle))
         content = reader.content(page_rulings(handle, reader.space))
         content.lines = page_annotations(handle, forms, reader.space, content.lines)
+        content.files = attached_names(handle)
         return content
 
 

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 import pypdfium2  # type: ignore[import-untyped]
 
-from services.ingest_worker.parsing.memory import peak_bytes
+from services.ingest_worker.parsing.memory import no_bomb
 from services.ingest_worker.parsing.pdf_furniture import PAGES_BACK, edge_lines
 from services.ingest_worker.parsing.pdf_layout import page_items
 from services.ingest_worker.parsing.pdf_lines import Item, PageContent, Table
 from services.ingest_worker.parsing.pdf_page import read_page
-from shared.errors import FileTooLarge
 
-# Text of the fullest page there is takes a hundredth; a few hundred bytes may hold a gigabyte.
-MAX_PAGE_BYTES = 256 * 1024 * 1024
 REMEMBERED_PAGES = 16
 # A table that goes on without a header is followed back this far for one.
 MAX_TABLE_PAGES = 100
@@ -65,10 +62,8 @@ class Pages:
             FileTooLarge: the page is a bomb; pdfium gives up on it, and it would pass for empty.
         """
         if page not in self._contents:
-            before = peak_bytes()
-            self._contents[page] = read_page(self._document, page, self._forms)
-            if peak_bytes() - before > MAX_PAGE_BYTES:
-                raise FileTooLarge(f"Page {page} unpacks to more than is allowed.", page=page)
+            with no_bomb(page):
+                self._contents[page] = read_page(self._document, page, self._forms)
             if len(self._contents) > REMEMBERED_PAGES:
                 self._contents.popitem(last=False)
         return self._contents[page]

@@ -13,6 +13,7 @@ from PIL import Image
 from pypdfium2 import raw
 
 from services.ingest_worker.parsing.base import OcrOrder
+from services.ingest_worker.parsing.memory import no_bomb
 from services.ingest_worker.parsing.ocr import Picture
 from services.ingest_worker.parsing.ocr_engines import PictureReader, PictureText
 from services.ingest_worker.parsing.pictures import picture_of
@@ -124,14 +125,14 @@ def _longest_run(flags: Sequence[bool]) -> int:
 
 
 def _chars(document: pypdfium2.PdfDocument, index: int) -> int:
-    page = raw.FPDF_LoadPage(document.raw, index)
-    if not page:
-        return 0
-    text = raw.FPDFText_LoadPage(page)
-    count = raw.FPDFText_CountChars(text) if text else 0
-    if text:
-        raw.FPDFText_ClosePage(text)
-    raw.FPDF_ClosePage(page)
+    with no_bomb(index + 1):
+        page = raw.FPDF_LoadPage(document.raw, index)
+        text = raw.FPDFText_LoadPage(page) if page else None
+        count = raw.FPDFText_CountChars(text) if text else 0
+        if text:
+            raw.FPDFText_ClosePage(text)
+        if page:
+            raw.FPDF_ClosePage(page)
     return max(0, int(count))
 
 

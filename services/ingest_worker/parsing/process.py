@@ -75,6 +75,7 @@ class PackedPart:
     elements: bytes
     pages: int
     warnings: list[JobWarning]
+    holds_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +139,23 @@ class ParserProcess:
         if reply.plan is None:
             raise ParserCrashed("The parser process sent no plan.")
         whole = 1 <= reply.plan.pages <= min(most_pages, reply.plan.part_pages or most_pages)
-        part = PackedPart(body, reply.pages, reply.warnings) if whole else None
-        return Reading(reply.plan, part)
+        return Reading(reply.plan, _packed(reply, body) if whole else None)
 
     async def parse(
         self, source: Source, *, pages: range | None = None, timeout_s: float
     ) -> PackedPart:
         """Read a run of pages (counted from 1, half open), or all."""
         reply, body = await self._ask(Request.of("parse", source, pages), timeout_s)
-        return PackedPart(body, reply.pages, reply.warnings)
+        return _packed(reply, body)
 
-    async def unpack(self, source: Source, take: Take, *, timeout_s: float) -> list[JobWarning]:
+    async def unpack(
+        self, source: Source, take: Take, *, pages: range | None = None, timeout_s: float
+    ) -> list[JobWarning]:
         """Hand every piece of every member to `take`; return what is to be told.
 
         What `take` raises ends the unpacking.
         """
-        reply, _ = await self._ask(Request.of("unpack", source, None), timeout_s, take)
+        reply, _ = await self._ask(Request.of("unpack", source, pages), timeout_s, take)
         return reply.warnings
 
     async def draw(self, source: Source, drawing: Drawing, *, timeout_s: float) -> bytes:
@@ -318,6 +320,10 @@ class ParserProcess:
         scratch, self._scratch = self._scratch, None
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _packed(reply: Reply, body: bytes) -> PackedPart:
+    return PackedPart(body, reply.pages, reply.warnings, reply.holds_files)
 
 
 async def _answer(stream: asyncio.StreamReader, take: Take | None) -> tuple[Reply, bytes]:

@@ -115,8 +115,7 @@ class Parsers:
         # One page is one part, however slow: looking costs as much as reading it.
         slow = parser if isinstance(parser, SlowParser) and pages > 1 else None
         most = _guarded(lambda: slow.part_pages(source)) if slow else None
-        holds_files = isinstance(parser, Holder)
-        return Plan(detected.media_type, pages, parser.name, holds_files, most)
+        return Plan(detected.media_type, pages, parser.name, most)
 
     def draw(self, source: Source, drawing: Drawing) -> bytes:
         """Return a page as PNG.
@@ -149,8 +148,8 @@ class Parsers:
             warnings.append(JobWarning(code="page_without_text", detail="There is no text in it."))
         return dataclasses.replace(parsed, elements=elements, warnings=merged(warnings))
 
-    def unpack(self, source: Source) -> Iterator[Member | JobWarning]:
-        """Yield the files in a file, under names that are clean and all different.
+    def unpack(self, source: Source, pages: range | None = None) -> Iterator[Member | JobWarning]:
+        """Yield the files in a run of pages, or in all, under names that are clean and differ.
 
         What cannot be read of a member comes out of its pieces as `FileCorrupt`.
         """
@@ -158,7 +157,7 @@ class Parsers:
         if not isinstance(parser, Holder):
             raise TypeUnsupported("There are no files in such a file.")
         names: Counter[str] = Counter()
-        members = parser.unpack(source)
+        members = parser.unpack(source, pages)
         while (one := _guarded(lambda: next(members, None))) is not None:
             if isinstance(one, JobWarning):
                 yield _told(one)

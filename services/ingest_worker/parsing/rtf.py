@@ -38,6 +38,8 @@ _AS_TEXT = {
     "nestcell": " ", "nestrow": " ",
 }  # fmt: skip
 _SIGNS = {b"~": "\u00a0", b"_": "-", b"\n": "\n", b"\r": "\n"}
+# Behind a backslash they are text, and may be the second byte of a character.
+_ESCAPED = (b"{", b"}", b"\\")
 _ENDS = frozenset(("par", "sect", "page", "column"))
 _HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 _MAX_FONT = 1 << 16
@@ -46,17 +48,22 @@ _MAX_FONT = 1 << 16
 class RtfParser:
     """Reads the body with notes and comments behind their paragraph, then headers and footers."""
 
-    name = "rtf/1"
+    name = "rtf/2"
     media_types = frozenset({RTF})
 
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the document; margins alone are no text."""
         del pages
-        reader = _Reader()
-        for token in tokens(source.path.read_bytes()):
-            reader.take(token)
-        body, margins = reader.finish()
-        return Parsed([*body, *margins] if body else [])
+        return Parsed(read_rtf(source.path.read_bytes()))
+
+
+def read_rtf(content: bytes) -> list[Element]:
+    """Return the elements of a document; margins alone are no text."""
+    reader = RtfReader()
+    for token in tokens(content):
+        reader.take(token)
+    body, margins = reader.finish()
+    return [*body, *margins] if body else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +132,14 @@ class _Group:
     story: _Story
     skipped: bool = False
     hidden: bool = False
+    rich: bool = False
     table: str = ""
     font: int = 0
     uc: int = 1
     paragraph: _Paragraph = _Paragraph()
 
 
-class _Reader:
+class RtfReader:
     """Takes tokens in their order."""
 
     def __init__(self) -> None:
@@ -150,7 +158,7 @@ class _Reader:
     def take(self, token: Token) -> None:
         """Act on a token."""
         kind = token.kind
-        if kind in {"text", "byte"}:
+        if kind in {"text", "byte"} or token.content in _ESCAPED:
             self._add(token.content)
             return
         starred, self._starred = self._starred, False
@@ -319,7 +327,7 @@ class _Reader:
     def _style_sheet(self, _: int | None) -> None:
         self._group.table, self._group.story = "stylesheet", _Story()
 
-    _actions: dict[str, Callable[["_Reader", int | None], None]] = {  # noqa: RUF012
+    _actions: dict[str, Callable[["RtfReader", int | None], None]] = {  # noqa: RUF012
         "pard": _new_paragraph,
         "intbl": _in_table,
         "ls": _list,

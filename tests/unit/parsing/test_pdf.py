@@ -8,8 +8,9 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
 
-from services.ingest_worker.parsing import pdf_pages
+from services.ingest_worker.parsing import memory
 from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.pdf import PdfParser
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
 from shared.models import ElementKind
@@ -196,7 +197,7 @@ def test_a_file_that_forbids_copying_alone_is_read(path: Path) -> None:
 def test_a_page_that_is_a_bomb_is_too_large_every_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf_pages, "MAX_PAGE_BYTES", 20_000_000)
+    monkeypatch.setattr(memory, "MAX_PAGE_BYTES", 20_000_000)
     content = zlib.compress(b" " * 60_000_000, 1)
     head = (
         b"%PDF-1.7\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
@@ -210,6 +211,8 @@ def test_a_page_that_is_a_bomb_is_too_large_every_time(
         with pytest.raises(FileTooLarge, match="Page 1 unpacks") as raised:
             read(path)
         assert raised.value.page == 1
+    with pytest.raises(FileTooLarge, match="Page 1 unpacks"):  # Nor is it one without text.
+        PdfParser().part_pages(Source(path, "a.pdf"))
 
 
 def test_damaged_files_are_corrupt(path: Path) -> None:

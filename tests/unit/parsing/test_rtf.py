@@ -55,6 +55,8 @@ def test_lists_keep_their_marks(path: Path) -> None:
         (rb"\lquote a\rquote\~b\_c\-d\emdash", "‘a’\u00a0b-cd—"),  # noqa: RUF001
         (rb"{\fonttbl{\f0\fcharset204 A;}{\f1\fcharset128 B;}}\f0\'cf\f1\'93\'8c\'8b\'9e", "П東京"),
         (rb"a\line b\tab c", "a\nb\tc"),
+        (rb"C:\\temp \{x\}", "C:\\temp {x}"),
+        (rb"{\fonttbl{\f1\fcharset128 B;}}\f1\'83\\\'94\{", "ソ倍"),
         (rb"seen{\v hidden}{\deleted gone}", "seen"),
         (rb'{\field{\*\fldinst HYPERLINK "x"}{\fldrslt shown}}', "shown"),
         (rb"{\pict 89504e47}{\*\unknown text}{\*\bkmkstart b}kept", "kept"),
