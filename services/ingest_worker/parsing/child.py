@@ -102,7 +102,7 @@ def _some(warnings: list[JobWarning]) -> list[JobWarning]:
 
 def _done(parsers: Parsers, request: Request) -> bytes:
     reply, pages = Reply(), request.pages
-    if request.drawing is not None:
+    if request.verb == "draw" and request.drawing is not None:
         return frame(reply, parsers.draw(request.source, request.drawing))
     if request.verb == "read":
         plan = parsers.plan(request.source)
