@@ -41,7 +41,7 @@ def test_chunks_come_out_as_they_went_in_index_by_index() -> None:
     assert list(made) == given  # Read as often as one likes.
     assert len(made) == 3 * RUN + 3
     assert given[RUN] in made
-    assert OWNER not in made
+    assert NewChunk(OWNER, OTHER, given[2 * RUN].chunk) not in made
 
 
 def test_nothing_cut_is_nothing() -> None:
