@@ -4,7 +4,7 @@ A file read whole, in one part, goes from its claim to the embed queue in one tr
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ class WholeFile:
     pages: int
     elements: bytes
     warnings: Sequence[JobWarning]
-    chunks: Sequence[NewChunk]
+    chunks: Collection[NewChunk]
     parse_ms: float
     chunk_ms: float
 

@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 
 from citewell.client import Client
+from services.ingest_worker.parsing.family import resident_bytes
 from tests.faults.kit import truth
 from tests.faults.kit.corpus import small_texts
 from tests.faults.kit.ground import Ground, ground
 from tests.faults.kit.load import client_of, upload
-from tests.faults.kit.processes import resident_bytes, send_family
+from tests.faults.kit.processes import send_family
 from tests.faults.kit.settings import DrillSettings
 
 OTHER = "other"

@@ -1,6 +1,6 @@
 """What the parse and chunk steps need of the chunker, and of who takes in files inside files."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -52,7 +52,7 @@ class Cutter(Protocol):
 
     def cut(
         self, owner: Owner, packed: Sequence[bytes], indexes: Sequence[TargetIndex]
-    ) -> list[NewChunk]:
+    ) -> Collection[NewChunk]:
         """Return the chunks of a version, index by index.
 
         Raises:

@@ -1,14 +1,15 @@
 """Cuts what was parsed of a version into chunks for every index of its collection."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from services.ingest_worker.chunking.chunker import chunk
 from services.ingest_worker.chunking.sizes import ChunkSizes
-from services.ingest_worker.parsing.packing import unpack_elements
+from services.ingest_worker.jobs.cut_chunks import CutChunks
+from services.ingest_worker.parsing.packing import stream_elements
 from shared.database.chunks import NewChunk, Owner, TargetIndex
 from shared.embeddings.spaces import embedding_space
 from shared.errors import NoTextFound
-from shared.models import Element, EmbeddingSpace
+from shared.models import Chunk, EmbeddingSpace
 from shared.tokens.base import Tokenizer
 
 
@@ -21,17 +22,18 @@ class SectionCutter:
 
     def cut(
         self, owner: Owner, packed: Sequence[bytes], indexes: Sequence[TargetIndex]
-    ) -> list[NewChunk]:
+    ) -> Collection[NewChunk]:
         """Return the chunks of a version, index by index."""
-        elements = [element for part in packed for element in unpack_elements(part)]
-        made = [new for index in indexes for new in self._cut(owner, elements, index)]
+        made = CutChunks(owner)
+        for index in indexes:
+            made.add(index, self._cut(packed, index))
         if not made:
             raise NoTextFound
         return made
 
-    def _cut(self, owner: Owner, elements: list[Element], index: TargetIndex) -> list[NewChunk]:
+    def _cut(self, packed: Sequence[bytes], index: TargetIndex) -> Iterator[Chunk]:
         space = embedding_space(index.space)
         tokenizer = self._tokenizer_of(space)
         sizes = ChunkSizes.for_space(space, tokenizer)
-        made = chunk(elements, tokenizer=tokenizer, sizes=sizes)
-        return [NewChunk(owner, index, one) for one in made]
+        elements = (element for part in packed for element in stream_elements(part))
+        return chunk(elements, tokenizer=tokenizer, sizes=sizes)

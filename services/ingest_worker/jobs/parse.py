@@ -8,7 +8,7 @@ slow, or fails, harms none of the others.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeVar
@@ -264,7 +264,7 @@ def _told(read: Read) -> str:
     return f"{_name(read.part)}: {read.packed.pages} pages"
 
 
-def _whole_file(read: Read, chunks: list[NewChunk], *, ms: float) -> WholeFile:
+def _whole_file(read: Read, chunks: Collection[NewChunk], *, ms: float) -> WholeFile:
     plan = read.plan
     return WholeFile(
         part=read.part,

@@ -105,7 +105,7 @@ def _done(parsers: Parsers, request: Request) -> bytes:
     reply, pages = Reply(), request.pages
     if request.verb == "find_engine":
         return frame(Reply(engine=_engine(request.ocr)))
-    if request.drawing is not None:
+    if request.verb == "draw" and request.drawing is not None:
         return frame(reply, parsers.draw(request.source, request.drawing))
     if request.verb == "read":
         plan = parsers.plan(request.source)

@@ -88,7 +88,7 @@ _PICTURE_HEADS = {
     b"GIF89a": GIF,
 }
 _MARKUP = re.compile(
-    rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])",
+    rb"\s*+(?><\?xml[^>]*\?>\s*|<!--.{0,2000}?-->\s*)*+<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -2,7 +2,8 @@
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from charset_normalizer import CharsetMatch, from_bytes
 
@@ -57,6 +58,12 @@ def decode(content: bytes) -> Decoded:
     if encoding is None:
         return _guess(content)
     return Decoded(content.decode(encoding, "replace"), encoding, [])
+
+
+def decode_file(path: Path) -> Decoded:
+    """Return a file's text, scrubbed; raises what `decode` does."""
+    decoded = decode(path.read_bytes())
+    return replace(decoded, text=scrub(decoded.text))
 
 
 def is_text(head: bytes) -> bool:

@@ -8,8 +8,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import HTML
-from services.ingest_worker.parsing.encodings import decode
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.encodings import decode_file
 from shared.models import Element, ElementKind, JobWarning
 
 # `Any`: lxml ships no types.
@@ -43,6 +42,11 @@ _BLOCKS = frozenset(
     )
 )
 _SPACES = re.compile(r"\s+")
+# A start tag with its attributes, quoted or not; one that is not closed, up to the end.
+_TAG = re.compile(r"""<[A-Za-z](?>[^>=]++|=\s*"[^"]*"|=\s*'[^']*'|=)*+>?""")
+_BETWEEN = re.compile(r"[\s/=]+")
+# libxml2 compares each attribute with all before it; nobody reads them.
+MAX_ATTRIBUTES = 2000
 
 
 class HtmlParser:
@@ -54,8 +58,8 @@ class HtmlParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the document's title and body."""
         del pages
-        decoded = decode(source.path.read_bytes())
-        parsed = read_html(scrub(decoded.text))
+        decoded = decode_file(source.path)
+        parsed = read_html(decoded.text)
         return Parsed(parsed.elements, warnings=[*decoded.warnings, *parsed.warnings])
 
 
@@ -67,7 +71,7 @@ def read_html(text: str) -> Parsed:
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
-    root = etree.fromstring(text.encode(), parser)
+    root = etree.fromstring(_without_many_attributes(text).encode(), parser)
     if root is None:
         return Parsed([])
     reader = _Reader()
@@ -76,6 +80,17 @@ def read_html(text: str) -> Parsed:
     reader.read(root)
     elements = _with_title(reader.elements, " ".join((title or "").split()))
     return Parsed(elements, warnings=list(_truncations(parser.error_log)))
+
+
+def _without_many_attributes(text: str) -> str:
+    # Each attribute takes two characters at least.
+    return text if len(text) < 2 * MAX_ATTRIBUTES else _TAG.sub(_bounded, text)
+
+
+def _bounded(tag: re.Match[str]) -> str:
+    if len(_BETWEEN.findall(tag[0])) <= MAX_ATTRIBUTES:
+        return tag[0]
+    return _BETWEEN.split(tag[0], maxsplit=1)[0].rstrip(">") + ">"
 
 
 def _truncations(log: Node) -> Iterator[JobWarning]:

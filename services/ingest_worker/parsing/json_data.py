@@ -19,6 +19,8 @@ RECORD_CHARS = 1200
 MAX_CHARS = 4000
 # Deeper keys are left out of a value's name: no path of a real document is as long.
 MAX_PATH = 32
+# What leads to a value stands before each: of long ways this much, and the rest once, by itself.
+MAX_PATH_CHARS = 300
 
 Event = tuple[str, object]
 
@@ -97,7 +99,7 @@ class _Reader:
     def take(self, event: str, value: object) -> None:
         self._ended = False
         if event == "map_key":
-            self._path[-1] = scrub(str(value))
+            self._lead(scrub(str(value)))
         elif event in {"start_map", "start_array"}:
             self._open.append(event == "start_array")
             self._path.append("")
@@ -121,18 +123,30 @@ class _Reader:
             if self.lines and self.lines[-1]:
                 self.lines.append("")
 
+    def _lead(self, key: str) -> None:
+        self._path[-1] = key
+        if len(self._path) <= MAX_PATH and len(self._way()) > MAX_PATH_CHARS:
+            self._put(key)
+
+    def _way(self) -> str:
+        return ".".join(key for key in self._path[:MAX_PATH] if key)
+
+    def _put(self, line: str) -> None:
+        self.lines.append(line)
+        self._size += len(line) + 1
+
     def _add(self, value: object) -> None:
         text = " ".join(scrub(_shown(value)).split(" "))
         if not text.strip():
             return
-        path = ".".join(key for key in self._path[:MAX_PATH] if key)
+        path = self._way()[:MAX_PATH_CHARS]
         line = f"{path}: {text}" if path else text
         if self._open and self._open[-1] and self.lines and self._continues(path):
             # Plain values of one list stand side by side.
             self.lines[-1] += f", {text}"
+            self._size += len(line) + 1
         else:
-            self.lines.append(line)
-        self._size += len(line) + 1
+            self._put(line)
 
     def _continues(self, path: str) -> bool:
         last = self.lines[-1]

@@ -3,20 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import MARKDOWN
-from services.ingest_worker.parsing.encodings import decode
+from services.ingest_worker.parsing.encodings import decode_file
 from services.ingest_worker.parsing.html import read_html
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.markdown_bounds import Inline, block_tokens
 from shared.models import Element, ElementKind
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-# What is nested deeper is left out by markdown-it; its own default is 20.
-MAX_NESTING = 100
-_MARKDOWN = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
 
 
 class MarkdownParser:
@@ -28,8 +24,8 @@ class MarkdownParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read front matter as a paragraph, then the blocks in order."""
         del pages
-        decoded = decode(source.path.read_bytes())
-        return Parsed(read_markdown(scrub(decoded.text)), warnings=decoded.warnings)
+        decoded = decode_file(source.path)
+        return Parsed(read_markdown(decoded.text), warnings=decoded.warnings)
 
 
 def read_markdown(text: str) -> list[Element]:
@@ -38,8 +34,9 @@ def read_markdown(text: str) -> list[Element]:
     if front := _FRONT_MATTER.match(text):
         elements.append(Element(kind=ElementKind.PARAGRAPH, text=front[1]))
         text = text[front.end() :]
-    reader = _Reader()
-    for token in _MARKDOWN.parse(text):
+    tokens, inline = block_tokens(text)
+    reader = _Reader(inline)
+    for token in tokens:
         elements.extend(reader.read(token))
     return elements
 
@@ -47,7 +44,8 @@ def read_markdown(text: str) -> list[Element]:
 class _Reader:
     """Remembers what the next run of text belongs to."""
 
-    def __init__(self) -> None:
+    def __init__(self, inline: Inline) -> None:
+        self._inline = inline
         self._level: int | None = None
         self._lists = 0
         self._marker = ""
@@ -61,7 +59,7 @@ class _Reader:
             case "html_block":
                 yield from read_html(token.content).elements
             case "inline":
-                yield from self._text(inline_text(token))
+                yield from self._text(self._inline.text(token.content))
             case "table_close":
                 yield Element(
                     kind=ElementKind.TABLE,
@@ -105,12 +103,3 @@ class _Reader:
             self._marker = ""
         else:
             yield Element(kind=ElementKind.PARAGRAPH, text=text)
-
-
-def inline_text(token: Token) -> str:
-    """Return what a reader sees of an inline token: no markup, no addresses."""
-    breaks = {"softbreak": "\n", "hardbreak": "\n"}
-    return "".join(
-        "" if child.type == "html_inline" else breaks.get(child.type, child.content)
-        for child in token.children or ()
-    )

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import ORG
-from services.ingest_worker.parsing.encodings import decode
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.encodings import decode_file
 from shared.models import Element, ElementKind
 
 _HEADLINE = re.compile(r"(\*+)\s+(?:(?:TODO|DONE)\s+)?(?:\[#\w\]\s+)?(.*?)(?:\s+:[\w@#%:]+:)?$")
@@ -33,8 +32,8 @@ class OrgParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the lines in order."""
         del pages
-        decoded = decode(source.path.read_bytes())
-        return Parsed(list(read_org(scrub(decoded.text))), warnings=decoded.warnings)
+        decoded = decode_file(source.path)
+        return Parsed(list(read_org(decoded.text)), warnings=decoded.warnings)
 
 
 def read_org(text: str) -> Iterator[Element]:

@@ -6,6 +6,7 @@ read writing where it has none.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 import pypdfium2  # type: ignore[import-untyped]
@@ -67,7 +68,7 @@ def is_garbage(text: str) -> bool:
     if _unmapped(signs) > UNMAPPED_SHARE * len(signs):
         return True
     plain = _RUN.sub(r"\1", text)
-    wordlike = sum(map(str.isalnum, plain))
+    wordlike = sum(count for sign, count in Counter(plain).items() if sign.isalnum())
     if wordlike < WORDLIKE_SHARE * len("".join(plain.split())):
         return True
     latin = len(_LATIN.findall(text))
@@ -137,7 +138,12 @@ def _chars(document: pypdfium2.PdfDocument, index: int) -> int:
 
 
 def _unmapped(signs: str) -> int:
-    return sum(one == "\ufffd" or unicodedata.category(one) in {"Co", "Cc", "Cn"} for one in signs)
+    counts = Counter(signs)
+    return sum(counts[one] for one in counts if _is_unmapped(one))
+
+
+def _is_unmapped(sign: str) -> bool:
+    return sign == "\ufffd" or unicodedata.category(sign) in {"Co", "Cc", "Cn"}
 
 
 def _is_stamped(document: pypdfium2.PdfDocument, page: int, text: str) -> bool:

@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterator
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import RST
-from services.ingest_worker.parsing.encodings import decode
-from services.ingest_worker.parsing.rst_tables import is_grid, is_simple, read_grid, read_simple
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.encodings import decode_file
+from services.ingest_worker.parsing.rst_tables import (
+    Rows,
+    closing_rules,
+    grid_end,
+    is_grid,
+    is_simple,
+    read_grid,
+    read_simple,
+    simple_end,
+)
 from shared.models import Element, ElementKind
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+\s*$")
@@ -26,12 +34,15 @@ _CODE = frozenset({"code", "code-block", "sourcecode", "parsed-literal", "litera
 _UNSEEN = frozenset(
     ("include", "contents", "toctree", "image", "raw", "highlight", "default-role", "role", "meta")
 )
-_INLINE = (
+# Without one of these signs, and without wide gaps, a text is what it seems.
+_MARKED = re.compile(r"[`*_\\:|]|\S  ")
+_INLINE: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"``(.+?)``"), r"\1"),
-    (re.compile(r":[\w:.+-]+:`([^`<]+?)\s*(?:<[^`>]*>)?`"), r"\1"),
-    (re.compile(r"`([^`<]+?)\s*<[^`>]*>`__?"), r"\1"),
+    (re.compile(r":[\w:.+-]{1,64}:`([^`<]+)(?:<[^`>]*>)?`"), lambda role: role[1].rstrip()),
+    (re.compile(r"`([^`<]+)<[^`>]*>`__?"), lambda link: link[1].rstrip()),
     (re.compile(r"`([^`]+)`_{0,2}"), r"\1"),
-    (re.compile(r"\*\*(\S(?:.*?\S)?)\*\*"), r"\1"),
+    # Up to the next two stars, not to the last in the line: no text is gone over twice.
+    (re.compile(r"\*\*(?=\S)((?:[^*\n]|\*(?!\*))++)(?<=\S)\*\*"), r"\1"),
     (re.compile(r"(?<![\w*])\*(\S(?:[^*\n]*?\S)?)\*(?![\w*])"), r"\1"),
     (re.compile(r"(?<=\w)__?(?=[\s.,;:!?)]|$)"), ""),
     (re.compile(r"\\(\S)"), r"\1"),
@@ -55,8 +66,8 @@ class RstParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the blocks in order."""
         del pages
-        decoded = decode(source.path.read_bytes())
-        return Parsed(list(read_rst(scrub(decoded.text))), warnings=decoded.warnings)
+        decoded = decode_file(source.path)
+        return Parsed(list(read_rst(decoded.text)), warnings=decoded.warnings)
 
 
 def read_rst(text: str) -> Iterator[Element]:
@@ -67,8 +78,9 @@ def read_rst(text: str) -> Iterator[Element]:
 
 def plain(text: str) -> str:
     """Return what a reader sees of a run of text: no markup, no addresses."""
-    for pattern, seen in _INLINE:
-        text = pattern.sub(seen, text)
+    if _MARKED.search(text):
+        for pattern, seen in _INLINE:
+            text = pattern.sub(seen, text)
     return text.strip()
 
 
@@ -80,10 +92,12 @@ class _Reader:
         self._styles = styles
         self._depth = depth
         self._lines: list[str] = []
+        # Where tables may end, found once: a search from each of them would take quadratic time.
+        self._rules: list[int] | None = None
         self._at = 0
 
     def read(self, lines: list[str]) -> Iterator[Element]:
-        self._lines, self._at = lines, 0
+        self._lines, self._rules, self._at = lines, None, 0
         ways: tuple[Callable[[], list[Element] | None], ...] = (
             *(self._blank, self._title, self._table, self._explicit, self._item, self._quote),
         )
@@ -122,12 +136,15 @@ class _Reader:
         return [Element(kind=ElementKind.TITLE, text=plain(text), level=level)]
 
     def _table(self) -> list[Element] | None:
-        for is_table, read in ((is_grid, read_grid), (is_simple, read_simple)):
-            if is_table(self._line()):
-                rows, length = read(self._lines[self._at :])
-                self._at += length
-                text = "\n".join(" | ".join(map(plain, row)) for row in rows)
-                return [Element(kind=ElementKind.TABLE, text=text)]
+        start = self._at
+        if is_grid(self._line()):
+            self._at = grid_end(self._lines, start)
+            return _tabled(read_grid(self._lines[start : self._at]))
+        if is_simple(self._line()):
+            if self._rules is None:
+                self._rules = closing_rules(self._lines)
+            self._at = simple_end(self._lines, start, self._rules)
+            return _tabled(read_simple(self._lines[start : self._at]))
         return None
 
     def _explicit(self) -> list[Element] | None:
@@ -214,6 +231,11 @@ def _split_options(body: list[str]) -> tuple[dict[str, str], list[str]]:
         options[body[at][1:].partition(":")[0]] = option[1] or ""
         at += 1
     return options, body[at:]
+
+
+def _tabled(rows: Rows) -> list[Element]:
+    text = "\n".join(" | ".join(map(plain, row)) for row in rows)
+    return [Element(kind=ElementKind.TABLE, text=text)]
 
 
 def _paragraphs(text: str) -> list[Element]:

@@ -1,6 +1,7 @@
 """The two kinds of tables that reStructuredText draws with characters."""
 
 import re
+from bisect import bisect_right
 from itertools import pairwise
 
 _GRID = re.compile(r"\+(?:[-=]+\+)+$")
@@ -22,10 +23,34 @@ def is_simple(line: str) -> bool:
     return _SIMPLE.match(line) is not None
 
 
-def read_grid(lines: list[str]) -> tuple[Rows, int]:
-    """Return the rows of a table with borders, and how many lines it takes."""
-    length = next((at for at, line in enumerate(lines) if line[:1] not in "+|" or not line), None)
-    lines = lines[:length]
+def grid_end(lines: list[str], start: int) -> int:
+    """Return where a table with borders ends that begins at `start`: the line after it."""
+    inside = (at for at in range(start, len(lines)) if not lines[at].startswith(("+", "|")))
+    return next(inside, len(lines))
+
+
+def closing_rules(lines: list[str]) -> list[int]:
+    """Return where rules stand that may end a table: one before a blank line or the end."""
+    return [
+        at
+        for at, (line, after) in enumerate(zip(lines, [*lines[1:], ""], strict=True))
+        if not after and set(line.replace(" ", "")) == {"="}
+    ]
+
+
+def simple_end(lines: list[str], start: int, rules: list[int]) -> int:
+    """Return where a table with rules ends that begins at `start`: the line after it.
+
+    It ends at the first of the closing `rules`; without one, at a blank line.
+    """
+    place = bisect_right(rules, start)
+    if place < len(rules):
+        return rules[place] + 1
+    return next((at for at in range(start, len(lines)) if not lines[at]), len(lines))
+
+
+def read_grid(lines: list[str]) -> Rows:
+    """Return the rows of a table with borders."""
     rows: Rows = []
     row: list[str] = []
     for line in lines:
@@ -36,15 +61,14 @@ def read_grid(lines: list[str]) -> tuple[Rows, int]:
         if seen := _INNER.sub("", line).strip("+|").strip():
             row = _joined(row, seen.split("|") if line[0] == "+" else line.strip("|").split("|"))
     rows.append(row)
-    return [row for row in rows if any(row)], len(lines)
+    return [row for row in rows if any(row)]
 
 
-def read_simple(lines: list[str]) -> tuple[Rows, int]:
-    """Return the rows of a table without borders, and how many lines it takes."""
+def read_simple(lines: list[str]) -> Rows:
+    """Return the rows of a table without borders."""
     columns = _columns(lines[0])
-    length = _length(lines)
     rows: Rows = []
-    for line in lines[1:length]:
+    for line in lines[1:]:
         if not line or is_simple(line) or set(line) == {"="} or _RULE.match(line):
             continue
         cells = [line[start:stop] for start, stop in columns]
@@ -53,21 +77,12 @@ def read_simple(lines: list[str]) -> tuple[Rows, int]:
             rows[-1] = _joined(rows[-1], cells)
         else:
             rows.append(_joined([], cells))
-    return rows, length
+    return rows
 
 
 def _columns(rule: str) -> list[tuple[int, int | None]]:
     starts = [found.start() for found in re.finditer("=+", rule)]
     return [*pairwise(starts), (starts[-1], None)]
-
-
-def _length(lines: list[str]) -> int:
-    """Count the lines up to the last rule: one before a blank line or the end."""
-    for at, line in enumerate(lines[1:], start=1):
-        after = lines[at + 1] if at + 1 < len(lines) else ""
-        if set(line.replace(" ", "")) == {"="} and not after:
-            return at + 1
-    return next((at for at, line in enumerate(lines) if not line), len(lines))
 
 
 def _joined(row: list[str], cells: list[str]) -> list[str]:

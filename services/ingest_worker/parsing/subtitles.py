@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.detect import SUBTITLES
-from services.ingest_worker.parsing.encodings import decode
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.encodings import decode_file
 from shared.models import Element, ElementKind
 
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
@@ -38,10 +37,10 @@ class SubtitleParser:
     def parse(self, source: Source, pages: range | None) -> Parsed:
         """Read the cues as paragraphs such as `[0:01:05] Where were you?`."""
         del pages
-        decoded = decode(source.path.read_bytes())
+        decoded = decode_file(source.path)
         elements = [
             Element(kind=ElementKind.PARAGRAPH, text=text)
-            for text in _paragraphs(_cues(scrub(decoded.text)))
+            for text in _paragraphs(_cues(decoded.text))
         ]
         return Parsed(elements, warnings=decoded.warnings)
 

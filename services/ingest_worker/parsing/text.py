@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.encodings import decode
-from services.ingest_worker.parsing.scrub import scrub
+from services.ingest_worker.parsing.encodings import decode_file
 from shared.models import Element, ElementKind
 
 # A log or a table has no blank lines: it is cut before an element grows past this.
@@ -34,8 +33,8 @@ class TextParser:
 
 def read_text(path: Path, kind: ElementKind) -> Parsed:
     """Read a file as text: the runs between blank lines are elements of this kind."""
-    decoded = decode(path.read_bytes())
-    elements = [Element(kind=kind, text=text) for text in paragraphs(scrub(decoded.text))]
+    decoded = decode_file(path)
+    elements = [Element(kind=kind, text=text) for text in paragraphs(decoded.text)]
     return Parsed(elements, warnings=decoded.warnings)
 
 

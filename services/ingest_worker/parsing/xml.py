@@ -28,7 +28,7 @@ _UNSEEN = frozenset(
     for space in ("2000/svg", "1999/xhtml")
     for name in ("script", "style")
 )
-_BEFORE_DTD = re.compile(r"\A\ufeff?(?:\s|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE\b", re.DOTALL)
+_BEFORE_DTD = re.compile(r"\A\ufeff?(?>\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE\b", re.DOTALL)
 _ENTITY = re.compile(r"&([A-Za-z_:][\w.:-]{0,60});")
 MAX_ENTITY_CHARS = 64
 _OWN = frozenset({"amp", "lt", "gt", "quot", "apos"})

@@ -61,12 +61,6 @@ def command_of(pid: int) -> list[str]:
     return []
 
 
-def resident_bytes(pid: int) -> int:
-    """Return the memory a process holds itself."""
-    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
 def send(pid: int, signal: Signals = SIGKILL) -> None:
     """Send a signal to a process, if it is still there."""
     with suppress(ProcessLookupError):
