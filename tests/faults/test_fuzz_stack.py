@@ -39,6 +39,8 @@ TYPED = FAULTS | {
     *("archive_unsafe", "file_corrupt", "file_empty", "file_encrypted", "file_too_large"),
     *("no_text_found", "parse_out_of_memory", "type_unsupported"),
 }
+# What Celery says of a task that failed untyped, and of one past its hard limit.
+UNTHOUGHT = ("raised unexpected", "Hard time limit")
 POSTGRES = "postgres: "
 SEND = """
 import socket
@@ -151,10 +153,18 @@ def fuzz(field: Ground, throwing: Throwing, most_s: float) -> Counter[str]:
             ends = throw(client, field, throwing, most_s)
         print(f"{ends.total()} files: {ends}")
         check_truth(field, client)
+    check_logs(field)
     Household.of(field).check(before, progress.seen)
     _until(lambda: not field.scratch_files(), QUIET_WITHIN_S)
     assert set(ends) <= TYPED | {"succeeded", "succeeded_with_warnings"}
     return ends
+
+
+def check_logs(field: Ground) -> None:
+    """See that no task ended by an error that nobody thought of, or was killed by Celery."""
+    for log in sorted((field.stack.folder / "logs").glob("*.log*")):
+        told = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        assert [line[:500] for line in told if any(one in line for one in UNTHOUGHT)] == []
 
 
 def check_truth(field: Ground, client: Client) -> None:
