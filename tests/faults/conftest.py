@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.kit.ground import SHORT, Ground, ground
-from tests.faults.kit.settings import DrillSettings
+from tests.faults.kit.settings import DrillSettings, FuzzSettings
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,13 @@ def drill() -> DrillSettings:
 def seed(drill: DrillSettings) -> int:
     print(f"seed {drill.seed}: CITEWELL_TEST_DRILL_SEED={drill.seed} throws the same dice")
     return drill.seed
+
+
+@pytest.fixture
+def fuzzing() -> FuzzSettings:
+    settings = FuzzSettings()
+    print(f"seed {settings.seed}: CITEWELL_TEST_FUZZ_SEED={settings.seed} throws the same files")
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """Spoilt files, thrown at a real parser process: each ends in time with a typed answer."""
 
 import asyncio
-import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +15,12 @@ from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.parsing.scrub import scrub
 from shared.errors import FileRejected
 from shared.settings import MIB, IngestSettings
-from tests.faults.kit.mutations import spoil
 from tests.faults.kit.settings import FuzzSettings
-from tests.support.files import write_files
+from tests.faults.kit.spoilt import FAULTS, made_seeds, spoilt_files, wanted_seeds
 
 SHORT_S = 12.0
 # What reading one spoilt file may take, and how much later its answer may come.
 FILE_S, LATE_S = 15.0, 4.0
-MAX_SEED_BYTES = 2 * MIB
-# Ends that tell of a fault in a reader.
-FAULTS = {"parser_crashed", "parse_timeout"}
 # Those files are kept, so that they can be looked at; a bomb among the seeds may well take all.
 KEPT = FAULTS | {"parse_out_of_memory"}
 SETTINGS = IngestSettings(parser_memory_bytes=1024 * MIB)
@@ -94,23 +88,6 @@ def is_alive(pid: int | None) -> bool:
     return pid is not None and Path(f"/proc/{pid}").exists()
 
 
-def seeds_in(folder: Path, only: str) -> list[Path]:
-    """The files to spoil, the same for the same folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.name.endswith(only))
-    return [path for path in files if path.is_file() and 0 < path.stat().st_size <= MAX_SEED_BYTES]
-
-
-def throws(seeds: list[Path], seed: int, most_s: float) -> Iterator[tuple[int, Path, bytes]]:
-    """Spoilt files for as long as there is time: by number, so that one can be made again."""
-    end = time.monotonic() + most_s
-    number = 0
-    while time.monotonic() < end:
-        dice = random.Random(f"{seed}-{number}")
-        path = dice.choice(seeds)
-        yield number, path, spoil(path.read_bytes(), dice)
-        number += 1
-
-
 async def fuzz(seeds: list[Path], seed: int, most_s: float, tmp_path: Path) -> Throwing:
     """Throw spoilt files one by one; nothing is left running in the end."""
     folder = tmp_path / "files"
@@ -118,7 +95,7 @@ async def fuzz(seeds: list[Path], seed: int, most_s: float, tmp_path: Path) -> T
     throwing = Throwing(folder, tmp_path / "kept")
     pids: set[int | None] = set()
     try:
-        for number, path, content in throws(seeds, seed, most_s):
+        for number, path, content in spoilt_files(seeds, seed, most_s):
             source = Source(folder / f"spoilt{path.suffix}", path.name)
             source.path.write_bytes(content)
             await throwing.throw(source, f"{seed}-{number}-{path.name}")
@@ -132,35 +109,20 @@ async def fuzz(seeds: list[Path], seed: int, most_s: float, tmp_path: Path) -> T
     return throwing
 
 
-@pytest.fixture
-def fuzzing() -> FuzzSettings:
-    settings = FuzzSettings()
-    print(f"seed {settings.seed}: CITEWELL_TEST_FUZZ_SEED={settings.seed} throws the same files")
-    return settings
-
-
 async def test_spoilt_files_end_in_time_and_leave_nothing(
     tmp_path: Path, fuzzing: FuzzSettings
 ) -> None:
-    made = tmp_path / "seeds"
-    made.mkdir()
-    write_files(made, 25, fuzzing.seed)
-    thrown = await fuzz(seeds_in(made, ""), fuzzing.seed, SHORT_S, tmp_path)
+    seeds = made_seeds(tmp_path / "seeds", 25, fuzzing.seed)
+    thrown = await fuzz(seeds, fuzzing.seed, SHORT_S, tmp_path)
     assert thrown.ends.total() > 50
     assert not FAULTS & set(thrown.ends)
 
 
 @pytest.mark.drill
 async def test_spoilt_files_for_minutes(tmp_path: Path, fuzzing: FuzzSettings) -> None:
-    folder = fuzzing.folder
-    if folder is None:
-        folder = tmp_path / "seeds"
-        folder.mkdir()
-        write_files(folder, 100, fuzzing.seed)
     by_kind: dict[str, list[Path]] = {}
-    for path in seeds_in(folder, fuzzing.only):
+    for path in wanted_seeds(fuzzing, tmp_path / "seeds"):
         by_kind.setdefault(path.suffix.lower(), []).append(path)
-    assert by_kind, f"nothing to spoil in {folder}"
     faults: Counter[str] = Counter()
     for number, (kind, seeds) in enumerate(by_kind.items()):
         print(f"{kind}: {len(seeds)} seeds")

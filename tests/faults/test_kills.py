@@ -61,6 +61,7 @@ def check_the_same(field: Ground, drilled: Drilled, refused: dict[str, str]) -> 
     assert found == wanted
     assert {one.filename: one.problem.code for one in drilled.uploaded if one.problem} == refused
     truth.check_rows(field.stack)
+    print(f"members {truth.check_members(field.stack)}")
     with client_of(field.stack) as client:
         assert truth.check_batches(client) >= len(wanted)
         truth.check_doctor(client)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from fpdf import FPDF
 from services.ingest_worker.parsing import process as process_module
 from services.ingest_worker.parsing.base import Plan, Source
 from services.ingest_worker.parsing.family import resident_bytes
+from services.ingest_worker.parsing.frames import MemberPiece
 from services.ingest_worker.parsing.packing import unpack_elements
 from services.ingest_worker.parsing.process import CHILD, ROOT, ParserProcess
 from services.ingest_worker.parsing.sandbox.confine import Cell
 from shared.errors import (
+    ArchiveUnsafe,
     FileCorrupt,
     FileEmpty,
     FileEncrypted,
@@ -227,6 +230,24 @@ async def test_cancelling_kills_the_child(
         await task
     assert not alive(pid)
     await parser.aclose()
+
+
+async def test_a_child_is_let_go_while_it_still_hands_out_members(
+    parser: ParserProcess, tmp_path: Path
+) -> None:
+    """More waits in its pipe than is read ahead: once, nobody saw that it had ended."""
+    path = tmp_path / "many"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(50):
+            archive.writestr(f"{number}.bin", os.urandom(MIB // 4))
+
+    async def refuse(_piece: MemberPiece, _data: bytes) -> None:
+        await asyncio.sleep(1)
+        raise ArchiveUnsafe
+
+    async with asyncio.timeout(TIMEOUT_S):
+        with pytest.raises(ArchiveUnsafe):
+            await parser.unpack(Source(path, "a.zip"), refuse, timeout_s=TIMEOUT_S)
 
 
 async def test_the_child_is_renewed_after_its_parts(source: Source, tmp_path: Path) -> None:

@@ -65,27 +65,24 @@ class Packer:
 
     def drafts(self, *, final: bool) -> Iterator[Draft]:
         """Yield the chunks that are certain; all of them when the section is `final`."""
-        while self.overflows and (final or self._certain):
-            yield self._draft()
-        if final and self.spans:
-            yield from self._last()
+        while self.spans and (final or (self.overflows and self._certain)):
+            yield self._draft() if self.overflows else self._last()
 
-    def _last(self) -> Iterator[Draft]:
+    def _last(self) -> Draft:
+        """Take all that is left, if that is one chunk."""
         text = joined(self.spans)
         tokens = self._scale.tokens(text)
-        if tokens <= self._sizes.max_tokens:
-            yield Draft(self.spans, text, tokens)
-            self._hold([])
-            return
-        # The sum of the parts was less than the whole, which a tokenizer may do.
-        yield self._draft()
-        yield from self.drafts(final=True)
+        if tokens > self._sizes.max_tokens:
+            return self._draft()
+        spans = self.spans
+        self._hold([])
+        return Draft(spans, text, tokens)
 
     def _draft(self) -> Draft:
         """Take one chunk off the front."""
-        low, high = self._bounds()
         limit = self._sizes.max_tokens
         while True:
+            low, high = self._bounds()
             count = self._cut(min(low, limit), min(high, limit), limit)
             spans = self.spans[:count]
             text = joined(spans)
@@ -93,9 +90,17 @@ class Packer:
             excess = tokens - self._sizes.max_tokens
             if excess <= 0 or limit <= 1:
                 break
-            limit = max(1, limit - excess)
+            # Else the sum of the parts was less than the whole, which a tokenizer may do.
+            if not self._reweigh(count):
+                limit = max(1, limit - excess)
         self._go_on(spans, self.spans[count:])
         return Draft(spans, text, tokens)
+
+    def _reweigh(self, count: int) -> bool:
+        """Count what was estimated of the first spans; whether some are heavier than thought."""
+        before = self.weight
+        self._hold([*map(self._scale.reweighed, self.spans[:count]), *self.spans[count:]])
+        return self.weight > before
 
     def _bounds(self) -> tuple[int, int]:
         """Return the sizes between which to cut; near the end, so that both halves are fair."""

@@ -4,6 +4,7 @@ Cutting is lazy. Most elements go into a chunk whole; only one that straddles a 
 lends its last sentences to the next chunk, is looked at closer.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,6 +100,13 @@ class Scale:
         for element, count in zip(batch, counts, strict=True):
             size = len(element.text)
             yield Span(element, 0, size, _weight(count, size) + self._separator)
+
+    def reweighed(self, span: Span) -> Span:
+        """Return a span with its weight counted, where it may have been estimated: see `_left`."""
+        size = span.end - span.start
+        if size <= SLAB_CHARS:
+            return span
+        return dataclasses.replace(span, weight=_weight(self.tokens(span.text), size))
 
     def cut(self, span: Span) -> list[Span]:
         """Cut a span into smaller ones at the best kind of place it has; [] if it has none."""

@@ -58,6 +58,8 @@ SCRATCH_FILES = 10_000
 UNCONFINED = 78
 WATCH_S = 0.1
 GOODBYE_S = 2.0
+# How long one that is cancelled may take to notice.
+CANCEL_S = 1.0
 
 
 # Takes a piece of a member; what it raises ends the unpacking.
@@ -236,6 +238,8 @@ class ParserProcess:
             return asking.result()
         finally:
             asking.cancel()
+            # What it reads from is next emptied by `_kill`; a store that hangs is not waited for.
+            await asyncio.wait({asking}, timeout=CANCEL_S)
 
     def _check(
         self, process: Process, asking: asyncio.Future[tuple[Reply, bytes]], *, over_time: bool
@@ -313,6 +317,9 @@ class ParserProcess:
         end_family(process.pid)
         if process.returncode is None:
             process.kill()
+        # A pipe so full that reading paused never ends, and `wait` waits for its end.
+        if process.stdout is not None:
+            await process.stdout.read()
         await process.wait()
         self._forget_scratch()
 

@@ -1,4 +1,4 @@
-"""What the drills send: mixed files with some bad ones among them, all by one seed."""
+"""What the drills send: mixed files, some bad and some with files in them, all by one seed."""
 
 import random
 from pathlib import Path
@@ -7,20 +7,24 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from citewell.client import File
+from tests.faults.kit.holders import write_holders
 from tests.support.files import SYLLABLES, write_files
 
 # One file in so many is bad.
 BAD_EVERY = 12
+# One in so many is an archive or a mail with attachments.
+HOLDER_EVERY = 16
 # So many that a section is a chunk of its own: more than 500 tokens, fewer than 1000.
 SECTION_WORDS = 220
 
 
 def mixed_files(folder: Path, count: int, seed: int) -> list[File]:
-    """Write `count` files of all formats, the bad ones spread among them; named by their path."""
+    """Write `count` files of all formats, bad ones and holders among them; named by their path."""
     folder.mkdir(parents=True, exist_ok=True)
-    bad = count // BAD_EVERY
-    good = sorted(write_files(folder, count - bad, seed))
-    paths = [*good, *(_write_bad(folder, number) for number in range(bad))]
+    bad, holding = count // BAD_EVERY, count // HOLDER_EVERY
+    paths = sorted(write_files(folder, count - bad - holding, seed))
+    paths += [_write_bad(folder, number) for number in range(bad)]
+    paths += write_holders(folder / "held", holding, seed)
     random.Random(seed).shuffle(paths)
     return [File(str(path.relative_to(folder)), path) for path in paths]
 

@@ -90,16 +90,21 @@ def strike_while_loading(stack: Stack, files: Sequence[File], *, seed: int, roun
     return Drilled(recoveries, loader.uploaded, frozenset(progress.seen))
 
 
-def _strike(
-    stack: Stack, fault: Fault, chance: random.Random, work: tuple[Progress, Loader]
-) -> Recovery:
-    progress, loader = work
+def strike(stack: Stack, fault: Fault, chance: random.Random) -> None:
+    """Strike, and wait until the parts that were struck have new processes."""
     before = {part: stack.ready["pids"][part] for part in fault.parts}
-    struck = time.monotonic()
     fault.strike(stack, chance)
     _until(
         lambda: all(stack.ready["pids"].get(p) != pid for p, pid in before.items()), BACK_WITHIN_S
     )
+
+
+def _strike(
+    stack: Stack, fault: Fault, chance: random.Random, work: tuple[Progress, Loader]
+) -> Recovery:
+    progress, loader = work
+    struck = time.monotonic()
+    strike(stack, fault, chance)
     back = time.monotonic()
 
     def moved() -> bool:

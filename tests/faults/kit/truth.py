@@ -106,6 +106,21 @@ def check_rows(stack: Stack) -> None:
     assert query(stack, endless, open=list(OPEN)) == []
 
 
+def check_members(stack: Stack, prefix: str = "") -> int:
+    """See that each name came in once, and members are counted; return how many these are.
+
+    The prefix is that of files whose names were sent once.
+    """
+    twice = """SELECT tenant_id, filename FROM jobs WHERE starts_with(filename, %(prefix)s)
+        GROUP BY tenant_id, filename HAVING count(*) > 1"""
+    assert query(stack, twice, prefix=prefix) == []
+    miscounted = """SELECT o.filename, o.members, count(m.id) AS n
+        FROM jobs o LEFT JOIN jobs m ON m.origin = o.id WHERE o.origin IS NULL
+        GROUP BY o.id HAVING o.members <> count(m.id)"""
+    assert query(stack, miscounted) == []
+    return int(query(stack, "SELECT count(origin) AS n FROM jobs")[0]["n"])
+
+
 def check_batches(client: Client) -> int:
     """See that every batch's counts sum to its total; return how many jobs that are."""
     jobs, cursor = 0, None

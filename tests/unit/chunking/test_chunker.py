@@ -316,6 +316,19 @@ def test_unbroken_text_is_cut_at_tokens(name: str, text: str) -> None:
     assert len("".join(one.text for one in chunks)) >= len(text)
 
 
+@pytest.mark.parametrize("kind", [ElementKind.PARAGRAPH, ElementKind.TABLE])
+@pytest.mark.parametrize("word", ["*a **b ", "v | "])
+def test_words_that_weigh_more_alone_than_together_make_full_chunks(
+    kind: ElementKind, word: str
+) -> None:
+    """What is left of a text cut into such words is heavier than the whole less those cut off."""
+    tokenizer = TOKENIZERS[OPENAI_SMALL.tokenizer]
+    text = word * 20_000
+    chunks = cut([Element(kind=kind, text=text)], tokenizer, max_tokens=1000)
+    assert all(200 <= one.tokens <= 1000 for one in chunks[:-1])
+    assert sum(one.tokens for one in chunks) <= 1.2 * tokenizer.count(text)
+
+
 def test_sentences_end_where_a_reader_would_end_them() -> None:
     text = "Dr. Smith met J. Doe, e.g. at 3 p.m. on Fig. 2. She left! " * 60
     for one in cut([paragraph(text)])[:-1]:
