@@ -7,7 +7,10 @@ from shared.database.parked_spaces import Outage
 from shared.errors import (
     CitewellError,
     EmbeddingUnavailable,
+    FileRejected,
+    InvalidInput,
     QuotaExceeded,
+    StageTimedOut,
     StorageUnavailable,
     Unavailable,
     VectorStoreUnavailable,
@@ -30,6 +33,13 @@ def back_off_s(attempts: int, *, first_s: float = 1.0) -> float:
     # A pause needs no secrecy.
     jitter = 0.75 + random.random() / 2  # noqa: S311
     return min(LONGEST_BACK_OFF_S, first_s * 2.0 ** min(attempts, 16)) * jitter
+
+
+def is_final(error: CitewellError) -> bool:
+    """Tell whether the same bytes would come to the same again."""
+    # One that is nothing more than a `CitewellError` is a fault of ours: as sure as any other.
+    final = isinstance(error, FileRejected | InvalidInput | StageTimedOut)
+    return final or type(error) is CitewellError
 
 
 def pause_s(error: CitewellError, *, attempts: int) -> float:

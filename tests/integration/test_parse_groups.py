@@ -1,6 +1,6 @@
 """Small files parsed several to a message: none of them harms or holds up the others."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from services.ingest_worker.parsing.process import ParserProcess
 from shared.database.jobs import Jobs
 from shared.database.parts import ClaimedPart, PartKey, Parts
 from shared.errors import ParserCrashed
+from shared.models import EmbeddingSpace
 from shared.settings import IngestSettings
+from shared.tokens.base import Tokenizer
 from shared.tokens.build import build_tokenizer
 from tests.support.ingest_api import IngestApi, upload
 from tests.support.workers import member_door
@@ -50,8 +52,31 @@ async def parser(api: IngestApi, tmp_path: Path) -> AsyncIterator[ParserProcess]
     await parser.aclose()
 
 
+class Brittle:
+    """A tokenizer with a fault in it."""
+
+    def __init__(self, space: EmbeddingSpace) -> None:
+        self._whole = build_tokenizer(space)
+
+    def count(self, text: str) -> int:
+        return self.count_all([text])[0]
+
+    def count_all(self, texts: Iterable[str]) -> list[int]:
+        counted = list(texts)
+        if any(text.startswith("b ") for text in counted):
+            raise RuntimeError("secret")
+        return self._whole.count_all(counted)
+
+    def starts(self, text: str) -> Sequence[int]:
+        return self._whole.starts(text)
+
+
 async def parse_all(
-    api: IngestApi, parser: ParserProcess, scratch: Path, **before: Callable[[], Any]
+    api: IngestApi,
+    parser: ParserProcess,
+    scratch: Path,
+    tokenizer_of: Callable[[EmbeddingSpace], Tokenizer] = build_tokenizer,
+    **before: Callable[[], Any],
 ) -> list[PartKey]:
     """Run the step over everything that waits, as one message."""
     context, settings = api.context, api.context.settings.ingest
@@ -66,7 +91,7 @@ async def parse_all(
     step = ParseStep(
         database=context.database,
         reader=reader,
-        cutter=SectionCutter(cache(build_tokenizer)),
+        cutter=SectionCutter(cache(tokenizer_of)),
         settings=settings,
     )
     async with context.database.worker() as connection:
@@ -122,6 +147,20 @@ async def test_a_bad_file_among_them_fails_alone(
     }
     assert found["bad.pdf"]["problem"]["code"] == "file_corrupt"
     assert found["none.txt"]["problem"]["code"] in {"no_text_found", "file_empty"}
+
+
+async def test_a_fault_while_cutting_ends_that_file_alone_and_tells_no_secret(
+    api: IngestApi, parser: ParserProcess, tmp_path: Path
+) -> None:
+    await upload(api.client, *three())
+    await parse_all(api, parser, tmp_path, Brittle)
+    found = {row["filename"]: row for row in await rows(api)}
+    problem = found["b.txt"]["problem"]
+    assert (found["b.txt"]["state"], problem["code"]) == ("failed", "internal_error")
+    assert problem["stage"] == "chunk"
+    assert "secret" not in problem["detail"]
+    assert {found[name]["state"] for name in ("a.txt", "c.txt")} == {"embedding"}
+    assert {row["lost_leases"] for row in found.values()} == {0}
 
 
 async def test_a_file_that_kills_its_parser_goes_alone_from_then_on(

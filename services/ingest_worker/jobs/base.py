@@ -58,5 +58,6 @@ class Cutter(Protocol):
         Raises:
             NoTextFound: there is no text to make a chunk of.
             FileCorrupt: the packed Elements are none.
+            CitewellError: a fault of ours kept them from being cut.
         """
         ...

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.failures import pause_s
+from services.ingest_worker.failures import is_final, pause_s
 from services.ingest_worker.jobs.base import Cutter
 from services.ingest_worker.leases import LeaseLost, while_leased
 from services.ingest_worker.parsing.warned import merged
@@ -20,7 +20,7 @@ from shared.database.chunks import Chunks, Owner
 from shared.database.engine import Database
 from shared.database.jobs import ClaimedChunking, Jobs
 from shared.database.parts import Parts
-from shared.errors import CitewellError, FileRejected, InvalidInput, StageTimedOut
+from shared.errors import CitewellError
 from shared.identity import new_id
 from shared.models import JobWarning, Stage
 from shared.problems import problem_of
@@ -97,8 +97,7 @@ class ChunkStep:
         return [warning.model_dump() for warning in warnings]
 
     async def _failed(self, job: ClaimedChunking, error: CitewellError) -> str:
-        # The same bytes would take as long again.
-        if isinstance(error, FileRejected | InvalidInput | StageTimedOut):
+        if is_final(error):
             async with self._database.worker() as connection:
                 warnings = await self._warnings(connection, job)
                 await Jobs(connection).fail(

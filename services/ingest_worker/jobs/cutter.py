@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+import structlog
+
 from services.ingest_worker.chunking.chunker import chunk
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.ingest_worker.jobs.cut_chunks import CutChunks
 from services.ingest_worker.parsing.packing import stream_elements
 from shared.database.chunks import NewChunk, Owner, TargetIndex
 from shared.embeddings.spaces import embedding_space
-from shared.errors import NoTextFound
+from shared.errors import CitewellError, NoTextFound
 from shared.models import Chunk, EmbeddingSpace
 from shared.tokens.base import Tokenizer
+
+log = structlog.get_logger(__name__)
 
 
 class SectionCutter:
@@ -25,8 +29,14 @@ class SectionCutter:
     ) -> Collection[NewChunk]:
         """Return the chunks of a version, index by index."""
         made = CutChunks(owner)
-        for index in indexes:
-            made.add(index, self._cut(packed, index))
+        try:
+            for index in indexes:
+                made.add(index, self._cut(packed, index))
+        except CitewellError:
+            raise
+        except Exception as error:
+            log.exception("cutting_failed", version_id=str(owner.version_id))
+            raise CitewellError("The document's text could not be cut into chunks.") from error
         if not made:
             raise NoTextFound
         return made

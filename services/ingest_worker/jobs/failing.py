@@ -5,18 +5,15 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.ingest_worker.failures import back_off_s, pause_s, waiting_after
+from services.ingest_worker.failures import back_off_s, is_final, pause_s, waiting_after
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parts import ClaimedPart, Failures, Parts
 from shared.errors import (
     CitewellError,
     DatabaseUnavailable,
-    FileRejected,
-    InvalidInput,
     ParserCrashed,
     ParseTimedOut,
-    StageTimedOut,
     Unavailable,
 )
 from shared.models import JobWarning, Stage
@@ -25,8 +22,6 @@ from shared.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 
-# The same bytes would come to the same again.
-_FINAL = (FileRejected, InvalidInput, StageTimedOut)
 # A file that ran out of time once is given one more try.
 MAX_TIMEOUTS = 2
 
@@ -54,7 +49,7 @@ class PartFailing:
             await self._release(part, delay_s=back_off_s(0))
         elif isinstance(error, Unavailable):
             await self._wait(part, error)
-        elif isinstance(error, _FINAL) and not isinstance(error, ParserCrashed | ParseTimedOut):
+        elif is_final(error) and not isinstance(error, ParserCrashed | ParseTimedOut):
             await self._fail(part, error, stage, warnings)
         else:
             await self._count(part, error, stage)
