@@ -15,7 +15,7 @@ from celery import Celery, signals
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.lifeline import die_with_parent, touch
 from services.ingest_worker.messages import PARSE_QUEUE
-from services.ingest_worker.parsing.ocr_told import tell_ocr_engine
+from services.ingest_worker.parsing.ocr.told import tell_ocr_engine
 from services.ingest_worker.parsing.sandbox.required import require_isolation
 from services.ingest_worker.process import WorkerProcess
 from services.ingest_worker.publishing import CeleryPublisher

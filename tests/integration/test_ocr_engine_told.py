@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.ingest_worker.parsing.base import OcrOrder, Source
-from services.ingest_worker.parsing.ocr_told import tell_ocr_engine
+from services.ingest_worker.parsing.ocr.told import tell_ocr_engine
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.parsing.sandbox.confine import isolation_here
 from services.ingest_worker.scratch import PREFIX

@@ -20,7 +20,7 @@ from services.ingest_worker.parsing.frames import (
     Request,
     frame,
 )
-from services.ingest_worker.parsing.ocr_engines import find_engine
+from services.ingest_worker.parsing.ocr.engines import find_engine
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from services.ingest_worker.parsing.sandbox.confine import Cell, IsolationMissing, confine

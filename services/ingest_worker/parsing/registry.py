@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from services.ingest_worker.parsing.archives import ArchiveParser
 from services.ingest_worker.parsing.base import (
     Drawing,
     Holder,
@@ -25,34 +24,35 @@ from services.ingest_worker.parsing.base import (
     SlowParser,
     Source,
 )
-from services.ingest_worker.parsing.delimited import DelimitedParser
 from services.ingest_worker.parsing.detect import CODE, LINES, PLAIN, Detected, detect
-from services.ingest_worker.parsing.doc import DocParser
-from services.ingest_worker.parsing.docx import DocxParser
-from services.ingest_worker.parsing.epub import EpubParser
-from services.ingest_worker.parsing.html import HtmlParser
-from services.ingest_worker.parsing.images import ImageParser
-from services.ingest_worker.parsing.json_data import JsonParser
-from services.ingest_worker.parsing.mail import MailParser, MhtmlParser
-from services.ingest_worker.parsing.markdown import MarkdownParser
-from services.ingest_worker.parsing.notebook import NotebookParser
-from services.ingest_worker.parsing.ods import OdsParser
-from services.ingest_worker.parsing.odt import OdpParser, OdtParser
-from services.ingest_worker.parsing.org import OrgParser
-from services.ingest_worker.parsing.outlook import OutlookParser
-from services.ingest_worker.parsing.pdf import PdfParser
-from services.ingest_worker.parsing.ppt import PptParser
-from services.ingest_worker.parsing.pptx import PptxParser
-from services.ingest_worker.parsing.rst import RstParser
-from services.ingest_worker.parsing.rtf import RtfParser
+from services.ingest_worker.parsing.holders.archives import ArchiveParser
+from services.ingest_worker.parsing.holders.mail import MailParser, MhtmlParser
+from services.ingest_worker.parsing.holders.outlook import OutlookParser
+from services.ingest_worker.parsing.ocr.images import ImageParser
+from services.ingest_worker.parsing.office.doc import DocParser
+from services.ingest_worker.parsing.office.docx import DocxParser
+from services.ingest_worker.parsing.office.epub import EpubParser
+from services.ingest_worker.parsing.office.ods import OdsParser
+from services.ingest_worker.parsing.office.odt import OdpParser, OdtParser
+from services.ingest_worker.parsing.office.ppt import PptParser
+from services.ingest_worker.parsing.office.pptx import PptxParser
+from services.ingest_worker.parsing.office.rtf import RtfParser
+from services.ingest_worker.parsing.office.xls import XlsParser
+from services.ingest_worker.parsing.office.xlsb import XlsbParser
+from services.ingest_worker.parsing.office.xlsx import XlsxParser
+from services.ingest_worker.parsing.pdf.parser import PdfParser
 from services.ingest_worker.parsing.scrub import scrub
-from services.ingest_worker.parsing.subtitles import SubtitleParser
-from services.ingest_worker.parsing.text import TextParser
+from services.ingest_worker.parsing.text.delimited import DelimitedParser
+from services.ingest_worker.parsing.text.html import HtmlParser
+from services.ingest_worker.parsing.text.json_data import JsonParser
+from services.ingest_worker.parsing.text.markdown import MarkdownParser
+from services.ingest_worker.parsing.text.notebook import NotebookParser
+from services.ingest_worker.parsing.text.org import OrgParser
+from services.ingest_worker.parsing.text.plain import TextParser
+from services.ingest_worker.parsing.text.rst import RstParser
+from services.ingest_worker.parsing.text.subtitles import SubtitleParser
+from services.ingest_worker.parsing.text.xml import XmlParser
 from services.ingest_worker.parsing.warned import merged
-from services.ingest_worker.parsing.xls import XlsParser
-from services.ingest_worker.parsing.xlsb import XlsbParser
-from services.ingest_worker.parsing.xlsx import XlsxParser
-from services.ingest_worker.parsing.xml import XmlParser
 from shared.errors import CitewellError, FileCorrupt, NotFound, TypeUnsupported
 from shared.models import Element, ElementKind, JobWarning
 

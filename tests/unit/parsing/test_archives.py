@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.parsing.archives import HARMLESS_BYTES
 from services.ingest_worker.parsing.base import Member, Source
+from services.ingest_worker.parsing.holders.archives import HARMLESS_BYTES
 from services.ingest_worker.parsing.registry import Parsers, clean_name
 from shared.errors import ArchiveUnsafe, FileCorrupt, NoTextFound
 from shared.models import JobWarning

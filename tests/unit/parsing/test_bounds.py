@@ -7,9 +7,9 @@ import pytest
 
 from services.ingest_worker.parsing.base import Source
 from services.ingest_worker.parsing.detect import detect
-from services.ingest_worker.parsing.json_data import MAX_PATH_CHARS
-from services.ingest_worker.parsing.markdown import read_markdown
 from services.ingest_worker.parsing.registry import Parsers
+from services.ingest_worker.parsing.text.json_data import MAX_PATH_CHARS
+from services.ingest_worker.parsing.text.markdown import read_markdown
 
 CHARS = 150_000
 # Each took more than 20 s when the time was quadratic; it takes less than 1 s on an idle machine.

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.delimited import MAX_HEADER_CHARS, RUN_CHARS, sniffed
 from services.ingest_worker.parsing.registry import Parsers
+from services.ingest_worker.parsing.text.delimited import MAX_HEADER_CHARS, RUN_CHARS, sniffed
 from shared.models import ElementKind
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.ingest_worker.parsing.base import Source
-from services.ingest_worker.parsing.html import read_html
 from services.ingest_worker.parsing.registry import Parsers
+from services.ingest_worker.parsing.text.html import read_html
 from shared.models import ElementKind
 
 PAGE = """<!DOCTYPE html>

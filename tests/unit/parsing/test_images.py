@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from services.ingest_worker.parsing.base import Drawing, OcrOrder, Parsed, Source
-from services.ingest_worker.parsing.images import PART_PAGES
+from services.ingest_worker.parsing.ocr.images import PART_PAGES
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileTooLarge, NotFound, TypeUnsupported
 from shared.models import Box

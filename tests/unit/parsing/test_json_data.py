@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.json_data import MAX_CHARS
 from services.ingest_worker.parsing.registry import Parsers
+from services.ingest_worker.parsing.text.json_data import MAX_CHARS
 
 
 def read(folder: Path, content: str, filename: str = "a.json") -> Parsed:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest_worker.parsing.number_formats import BUILTIN, general, number_format
+from services.ingest_worker.parsing.office.number_formats import BUILTIN, general, number_format
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from services.ingest_worker.parsing import ocr_engines
 from services.ingest_worker.parsing.base import OcrOrder
-from services.ingest_worker.parsing.ocr import (
+from services.ingest_worker.parsing.ocr import engines
+from services.ingest_worker.parsing.ocr.base import (
     OcrEngine,
     OcrFailed,
     OcrLine,
@@ -16,11 +16,11 @@ from services.ingest_worker.parsing.ocr import (
     joined,
     ocr_elements,
 )
-from services.ingest_worker.parsing.ocr_engines import PictureReader, find_engine
-from services.ingest_worker.parsing.ocr_layout import in_reading_order
-from services.ingest_worker.parsing.ocr_rapid import find_rapidocr
-from services.ingest_worker.parsing.ocr_tesseract import TesseractEngine, find_tesseract
-from services.ingest_worker.parsing.pictures import picture_of
+from services.ingest_worker.parsing.ocr.engines import PictureReader, find_engine
+from services.ingest_worker.parsing.ocr.layout import in_reading_order
+from services.ingest_worker.parsing.ocr.pictures import picture_of
+from services.ingest_worker.parsing.ocr.rapid import find_rapidocr
+from services.ingest_worker.parsing.ocr.tesseract import TesseractEngine, find_tesseract
 from shared.models import ElementKind
 from shared.settings_programs import PARSER_PROGRAMS
 from tests.support.pictures import TURBINES, noise, writing
@@ -189,7 +189,7 @@ class Breaking:
 
 
 def test_a_page_the_engine_fails_on_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr_engines, "find_engine", lambda *_: Breaking())
+    monkeypatch.setattr(engines, "find_engine", lambda *_: Breaking())
     read = PictureReader(OcrOrder()).read(lambda: picture(writing()), 1)
     assert (read.warning.code, read.warning.detail) == ("page_unreadable", "It broke.")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.parsing import ods
 from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.office import ods
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEncrypted
 from tests.support.office import flat_odf, write_odf, write_zip

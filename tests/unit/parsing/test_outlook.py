@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.parsing import outlook_rtf
 from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.outlook_rtf import page_of, unpacked_rtf
+from services.ingest_worker.parsing.holders import outlook_rtf
+from services.ingest_worker.parsing.holders.outlook_rtf import page_of, unpacked_rtf
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileTooLarge
 from shared.models import ElementKind

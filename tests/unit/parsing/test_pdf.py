@@ -10,7 +10,7 @@ from fpdf.enums import AccessPermission, EncryptionMethod
 
 from services.ingest_worker.parsing import memory
 from services.ingest_worker.parsing.base import Parsed, Source
-from services.ingest_worker.parsing.pdf import PdfParser
+from services.ingest_worker.parsing.pdf.parser import PdfParser
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileEncrypted, FileTooLarge
 from shared.models import ElementKind

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest_worker.parsing import pdf_files
 from services.ingest_worker.parsing.base import Member, Source
+from services.ingest_worker.parsing.pdf import files
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import ArchiveUnsafe, FileCorrupt
 from tests.support.attached import only_pinned, pdf_with_files
@@ -81,7 +81,7 @@ def test_a_pdf_without_files_holds_none(tmp_path: Path) -> None:
 def test_a_file_that_grows_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf_files, "HARMLESS_BYTES", 0)
+    monkeypatch.setattr(files, "HARMLESS_BYTES", 0)
     file = source(tmp_path, pdf_with_files(["One."], {"zeros": bytes(2_000_000)}))
     with pytest.raises(ArchiveUnsafe):
         unpacked(file)

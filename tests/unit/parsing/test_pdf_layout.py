@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from services.ingest_worker.parsing.pdf_layout import (
+from services.ingest_worker.parsing.pdf.layout import (
     Profile,
     body_height,
     page_elements,
     page_items,
     plain,
 )
-from services.ingest_worker.parsing.pdf_lines import Line, PageContent, Ruling, Word
-from services.ingest_worker.parsing.pdf_space import Space, turned_back
+from services.ingest_worker.parsing.pdf.lines import Line, PageContent, Ruling, Word
+from services.ingest_worker.parsing.pdf.space import Space, turned_back
 from shared.models import Element, ElementKind
 
 PLAIN = Profile(body=12)

@@ -8,7 +8,7 @@ from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
 from services.ingest_worker.parsing.base import Source
-from services.ingest_worker.parsing.pdf_locks import read_lock
+from services.ingest_worker.parsing.pdf.locks import read_lock
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileEncrypted
 from shared.models import JobWarning

@@ -6,8 +6,8 @@ import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
 from services.ingest_worker.parsing.base import OcrOrder, Parsed, Source
-from services.ingest_worker.parsing.pdf import PdfParser
-from services.ingest_worker.parsing.pdf_scans import PART_PAGES, is_garbage, part_pages
+from services.ingest_worker.parsing.pdf.parser import PdfParser
+from services.ingest_worker.parsing.pdf.scans import PART_PAGES, is_garbage, part_pages
 from shared.models import ElementKind
 from tests.support.pictures import TURBINES, noise, scan, writing
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.ingest_worker.parsing.streams import MAX_LINE_CHARS, WHOLE_BYTES, open_text
+from services.ingest_worker.parsing.text.streams import MAX_LINE_CHARS, WHOLE_BYTES, open_text
 
 
 def test_an_encoding_that_shows_late_is_found(tmp_path: Path) -> None:

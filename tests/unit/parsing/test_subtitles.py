@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.ingest_worker.parsing.base import Source
 from services.ingest_worker.parsing.registry import Parsers
-from services.ingest_worker.parsing.subtitles import PARAGRAPH_CHARS
+from services.ingest_worker.parsing.text.subtitles import PARAGRAPH_CHARS
 
 SRT = """\
 1

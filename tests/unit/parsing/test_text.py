@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.registry import Parsers
-from services.ingest_worker.parsing.text import MAX_CHARS, pieces
+from services.ingest_worker.parsing.text.plain import MAX_CHARS, pieces
 from shared.models import ElementKind
 
 

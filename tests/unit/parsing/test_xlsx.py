@@ -9,8 +9,8 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 from xlsxwriter import Workbook
 
-from services.ingest_worker.parsing import sheets
 from services.ingest_worker.parsing.base import Parsed, Source
+from services.ingest_worker.parsing.office import sheets
 from services.ingest_worker.parsing.registry import Parsers
 from shared.errors import FileCorrupt, FileTooLarge
 from shared.models import ElementKind

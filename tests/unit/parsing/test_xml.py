@@ -6,7 +6,7 @@ import pytest
 
 from services.ingest_worker.parsing.base import Parsed, Source
 from services.ingest_worker.parsing.registry import Parsers
-from services.ingest_worker.parsing.xml import MAX_CHARS, without_dtd
+from services.ingest_worker.parsing.text.xml import MAX_CHARS, without_dtd
 from shared.errors import FileCorrupt
 
 

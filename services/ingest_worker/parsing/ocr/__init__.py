@@ -1,0 +1,1 @@
+"""Text from pictures: the engines, and what they read as lines and paragraphs."""

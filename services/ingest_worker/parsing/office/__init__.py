@@ -1,0 +1,1 @@
+"""Word processors, presentations, sheets and books, new formats and old."""

@@ -1,0 +1,1 @@
+"""PDF through pdfium: pages, their layout, tables, notes, locks and the files in them."""
