@@ -17,7 +17,7 @@ from tests.faults.kit import truth
 from tests.faults.kit.alone import WayOut, alone
 from tests.faults.kit.ground import Ground, check_gone, ground
 from tests.faults.kit.load import client_of, upload
-from tests.faults.kit.processes import PARSER, Process, command_of, family
+from tests.faults.kit.processes import PARSER, Process, children, command_of, family
 from tests.faults.kit.progress import Progress
 from tests.faults.kit.settings import FuzzSettings
 from tests.faults.kit.spoilt import FAULTS, made_seeds, spoilt_file, spoilt_files, wanted_seeds
@@ -76,7 +76,7 @@ class Household:
         """See that nobody came, went or was left behind, but for a parser for each slot."""
         assert self.parts == before.parts
         assert self.steady == before.steady
-        assert len(self.parsers) <= len(before.parsers)
+        assert len(self.parsers) <= len(children(self.parts["parse"]))
         check_gone(seen - self.everyone)
 
 
