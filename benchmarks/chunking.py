@@ -12,7 +12,6 @@ rankings are fused as in a search. Prints a share with its 95 % interval for eac
 import argparse
 import asyncio
 import csv
-import json
 import math
 import random
 from collections import Counter, defaultdict
@@ -21,25 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 
-import numpy as np
+from exact import SPACE, ExactIndex, embedded, local_embedder, rows
 
 from services.ingest_worker.chunking.chunker import chunk
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.query_api.retrieval.fusion import fuse
-from shared.embeddings.local import LocalEmbedder, local_folder
 from shared.embeddings.spaces import embedding_space
-from shared.embeddings.sparse import document_terms, query_terms
 from shared.models import Element, ElementKind
-from shared.settings import EmbeddingSettings
 from shared.tokens.base import Tokenizer
 from shared.tokens.build import build_tokenizer
 
-SPACE = "local/bge-small-en-v1.5"
 SIZES = (64, 128, 256, 510)
 BUDGETS = (500, 1000, 2000)
 AROUND = 40
-DEPTH = 100
-BATCH = 64
 
 Article = Sequence[str]
 Method = Callable[[str, Article, Tokenizer, int], Iterator[str]]
@@ -97,18 +90,18 @@ METHODS: dict[str, Method] = {
 def articles(folder: Path) -> dict[str, list[str]]:
     """Return each title's passages in order."""
     found: dict[str, list[str]] = defaultdict(list)
-    for row in _rows(folder / "corpus.jsonl"):
+    for row in rows(folder / "corpus.jsonl"):
         found[row["title"]].append(_plain(row["text"]))
     return dict(found)
 
 
 def questions(folder: Path, *, count: int, seed: int) -> list[Question]:
     """Return some questions, always the same for a seed."""
-    passages = {row["_id"]: _plain(row["text"]) for row in _rows(folder / "corpus.jsonl")}
-    answers = {row["_id"]: row["answers"] for row in _rows(folder / "answers.jsonl")}
+    passages = {row["_id"]: _plain(row["text"]) for row in rows(folder / "corpus.jsonl")}
+    answers = {row["_id"]: row["answers"] for row in rows(folder / "answers.jsonl")}
     with (folder / "qrels.tsv").open(encoding="utf-8", newline="") as file:
         judged = {row["query-id"]: row["corpus-id"] for row in csv.DictReader(file, delimiter="\t")}
-    asked = [row for row in _rows(folder / "queries.jsonl") if row["_id"] in judged]
+    asked = [row for row in rows(folder / "queries.jsonl") if row["_id"] in judged]
     found = [
         Question(row["text"], _evidence(passages[judged[row["_id"]]], answers[row["_id"]]))
         for row in random.Random(seed).sample(asked, min(count, len(asked)))  # noqa: S311
@@ -122,61 +115,22 @@ def _evidence(passage: str, answers: Sequence[str]) -> list[str]:
     return [passage[max(0, at - AROUND) : at + size + AROUND] for at, size in places if at >= 0]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def _plain(text: str) -> str:
     return " ".join(text.split())
-
-
-class Index:
-    """Chunks with their dense and sparse vectors, searched whole."""
-
-    def __init__(self, chunks: Sequence[str], dense: np.ndarray) -> None:
-        """Weigh the chunks' terms."""
-        self._dense = dense
-        self._postings: dict[int, list[tuple[int, float]]] = defaultdict(list)
-        for number, text in enumerate(chunks):
-            terms = document_terms(text)
-            for term, weight in zip(terms.indices, terms.values, strict=True):
-                self._postings[term].append((number, weight))
-        self._count = len(chunks)
-
-    def search(self, question: str, vector: np.ndarray) -> list[int]:
-        """Return chunks, best first."""
-        dense = np.argsort(-(self._dense @ vector))[:DEPTH].tolist()
-        fused = fuse(dense, self._sparse(question))
-        return sorted(fused, key=lambda number: -fused[number])
-
-    def _sparse(self, question: str) -> list[int]:
-        scores: Counter[int] = Counter()
-        for term in query_terms(question).indices:
-            postings = self._postings.get(term, [])
-            held = len(postings)
-            idf = math.log(1 + (self._count - held + 0.5) / (held + 0.5))
-            for number, weight in postings:
-                scores[number] += idf * weight
-        return [number for number, _ in scores.most_common(DEPTH)]
 
 
 async def answered(
     chunks: Sequence[str], asked: Sequence[Question], tokenizer: Tokenizer
 ) -> dict[int, float]:
     """Return the share of questions that are answered within each budget."""
-    settings = EmbeddingSettings()
-    embedder = LocalEmbedder(
-        embedding_space(SPACE), folder=lambda: local_folder(settings), threads=settings.threads
-    )
-    parts = [chunks[first : first + BATCH] for first in range(0, len(chunks), BATCH)]
-    dense = np.vstack([(await embedder.embed_documents(part)).vectors for part in parts])
-    index, plain = Index(chunks, dense), [_plain(text) for text in chunks]
+    embedder = local_embedder()
+    index = ExactIndex(chunks, await embedded(embedder, chunks))
+    plain = [_plain(text) for text in chunks]
     weights = [tokenizer.count(text) for text in chunks]
     hits: Counter[int] = Counter()
     for question in asked:
-        ranked = index.search(question.text, await embedder.embed_query(question.text))
-        needed = _tokens_needed(ranked, question, plain, weights)
+        lists = index.search(question.text, await embedder.embed_query(question.text))
+        needed = _tokens_needed(list(fuse(*lists)), question, plain, weights)
         hits.update(budget for budget in BUDGETS if needed <= budget)
     return {budget: hits[budget] / len(asked) for budget in BUDGETS}
 

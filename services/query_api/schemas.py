@@ -41,7 +41,7 @@ class ScoresResponse(BaseModel):
 
     dense: float | None = Field(description="Cosine similarity of the vectors.")
     sparse: float | None = Field(description="BM25.")
-    fused: float | None = Field(description="Reciprocal rank fusion; hits are in its order.")
+    fused: float | None = Field(description="Both lists weighed, in [0, 1]; hits are in its order.")
     rerank: float | None
 
 

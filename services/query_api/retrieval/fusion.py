@@ -1,24 +1,50 @@
-"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009) of ranked lists."""
+"""Two ranked lists become one, by how high a hit stands in each and by how far apart scores are.
 
-from collections.abc import Hashable, Sequence
+The mean of two fusions: reciprocal ranks (Cormack, Clarke and Büttcher, SIGIR 2009), which know
+ranks alone, and a convex combination of scores scaled to [0, 1] in each list (Bruch, Gai and
+Ingber, TOIS 2023), which is led astray where a list's scores are all alike. What was measured of
+each, and of the constants: docs/decisions/0160-fusion-of-ranks-and-scores.md.
+"""
+
+from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
-# The paper's constant, and what MODELS' figures were measured with.
-K = 60
+K = 10
+DENSE_WEIGHT = 0.55
+RANKS_SHARE = 0.4
 
 Id = TypeVar("Id", bound=Hashable)
 
 
-def fuse(*rankings: Sequence[Id], k: int = K) -> dict[Id, float]:
-    """Return each id's sum of `1 / (k + rank)`, best first; ranks count from 1.
+def fuse(dense: Mapping[Id, float], sparse: Mapping[Id, float]) -> dict[Id, float]:
+    """Return each id's fused score in [0, 1], best first; both lists come best first.
 
-    Ties keep the order of first sight, so an earlier ranking decides.
-
-    Example:
-        `fuse(["a", "b"], ["b"])` is `{"b": 1/62 + 1/61, "a": 1/61}`.
+    1 is the first of both lists, or of the only one that has any. Ties keep the order of first
+    sight, the dense list before the other.
     """
-    scores: dict[Id, float] = {}
-    for ranking in rankings:
-        for rank, id_ in enumerate(ranking, start=1):
-            scores[id_] = scores.get(id_, 0.0) + 1 / (k + rank)
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+    fused: dict[Id, float] = {}
+    for scores, weight in _weighed(dense, sparse):
+        for id_, score in _of_list(scores).items():
+            fused[id_] = fused.get(id_, 0.0) + weight * score
+    return dict(sorted(fused.items(), key=lambda item: -item[1]))
+
+
+def _weighed(
+    dense: Mapping[Id, float], sparse: Mapping[Id, float]
+) -> list[tuple[Mapping[Id, float], float]]:
+    if not dense or not sparse:
+        return [(dense or sparse, 1.0)]
+    return [(dense, DENSE_WEIGHT), (sparse, 1 - DENSE_WEIGHT)]
+
+
+def _of_list(scores: Mapping[Id, float]) -> dict[Id, float]:
+    """Return what a list says of each of its ids: 1 of the first, less of the others."""
+    if not scores:
+        return {}
+    highest, lowest = max(scores.values()), min(scores.values())
+    spread = highest - lowest
+    return {
+        id_: RANKS_SHARE * (K + 1) / (K + rank)
+        + (1 - RANKS_SHARE) * ((score - lowest) / spread if spread else 1.0)
+        for rank, (id_, score) in enumerate(scores.items(), start=1)
+    }

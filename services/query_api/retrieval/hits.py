@@ -44,7 +44,7 @@ class Live:
 class Scores:
     """The scores a hit came from; None where a list did not hold it or was not asked for.
 
-    `dense` is a cosine, `sparse` a BM25 sum, `fused` a sum of reciprocal ranks.
+    `dense` is a cosine, `sparse` a BM25 sum, `fused` both lists weighed, in [0, 1].
     """
 
     dense: float | None = None

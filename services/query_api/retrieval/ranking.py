@@ -20,7 +20,7 @@ def _above_threshold(query: SearchQuery, live: Live, space: EmbeddingSpace) -> I
     # Relevance reads the text, so it is computed for no more hits than are asked for.
     dense, sparse = _scores(live.dense), _scores(live.sparse)
     relevance = Relevance(query.text, space)
-    for chunk_id, fused in fuse(list(dense), list(sparse)).items():
+    for chunk_id, fused in fuse(dense, sparse).items():
         chunk = live.chunks[chunk_id]
         score = relevance.of(chunk.text, _cosine(chunk_id, dense))
         if query.score_threshold is None or score >= query.score_threshold:

@@ -1,34 +1,53 @@
+"""Fusion: what it gives by hand, and what holds of any two lists."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query_api.retrieval.fusion import K, fuse
+from services.query_api.retrieval.fusion import DENSE_WEIGHT, RANKS_SHARE, K, fuse
 
-RANKINGS = st.lists(st.lists(st.integers(0, 50), unique=True), max_size=4)
-
-
-def test_ranks_of_several_lists_add_up() -> None:
-    assert fuse(["a", "b"], ["b"]) == {
-        "b": pytest.approx(1 / 62 + 1 / 61),
-        "a": pytest.approx(1 / 61),
-    }
+LISTS = st.dictionaries(st.integers(0, 30), st.floats(0, 100), max_size=20).map(
+    lambda found: dict(sorted(found.items(), key=lambda item: -item[1]))
+)
 
 
-def test_what_both_lists_hold_comes_first() -> None:
-    assert next(iter(fuse(["x", "both"], ["y", "both"]))) == "both"
+def test_ranks_and_scaled_scores_are_weighed() -> None:
+    fused = fuse({"a": 0.9, "b": 0.8, "c": 0.5}, {"b": 12.0, "d": 4.0})
+    ranks, scores = RANKS_SHARE, 1 - RANKS_SHARE
+    b = DENSE_WEIGHT * (ranks * (K + 1) / (K + 2) + scores * 0.75) + (1 - DENSE_WEIGHT)
+    assert fused == pytest.approx(
+        {
+            "b": b,
+            "a": DENSE_WEIGHT,
+            "c": DENSE_WEIGHT * ranks * (K + 1) / (K + 3),
+            "d": (1 - DENSE_WEIGHT) * ranks * (K + 1) / (K + 2),
+        }
+    )
+    assert next(iter(fused)) == "b"
 
 
-def test_the_earlier_list_decides_a_tie() -> None:
-    assert list(fuse(["dense"], ["sparse"])) == ["dense", "sparse"]
+def test_a_near_tie_in_one_list_yields_to_a_clear_lead_in_the_other() -> None:
+    assert (
+        next(iter(fuse({"x": 0.80, "y": 0.79, "z": 0.5}, {"y": 20.0, "x": 5.0, "w": 4.0}))) == "y"
+    )
 
 
-def test_one_list_keeps_its_order() -> None:
-    assert list(fuse([3, 1, 2], [])) == [3, 1, 2]
+@pytest.mark.parametrize("fused", [fuse({"a": 3.0, "b": 1.0}, {}), fuse({}, {"a": 3.0, "b": 1.0})])
+def test_one_list_alone_keeps_its_order_and_begins_with_one(fused: dict[str, float]) -> None:
+    assert list(fused) == ["a", "b"]
+    assert fused["a"] == 1.0
 
 
-@given(RANKINGS)
-def test_every_id_is_there_once_best_first(rankings: list[list[int]]) -> None:
-    fused = fuse(*rankings)
-    assert set(fused) == {id_ for ranking in rankings for id_ in ranking}
+def test_scores_that_are_all_alike_leave_it_to_the_ranks() -> None:
+    fused = fuse({"a": 0.7, "b": 0.7}, {})
+    assert fused["a"] == 1.0 > fused["b"]
+
+
+@given(LISTS, LISTS)
+def test_every_id_is_there_once_in_order_within_bounds(
+    dense: dict[int, float], sparse: dict[int, float]
+) -> None:
+    fused = fuse(dense, sparse)
+    assert set(fused) == {*dense, *sparse}
     assert list(fused.values()) == sorted(fused.values(), reverse=True)
-    assert all(0 < score <= len(rankings) / (K + 1) for score in fused.values())
+    assert all(0 <= score <= 1 + 1e-9 for score in fused.values())
