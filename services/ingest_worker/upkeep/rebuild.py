@@ -16,6 +16,7 @@ import structlog
 from shared.database.engine import Database
 from shared.database.rebuilds import CollectionSize, OpenRebuild, RebuildRow, Rebuilds, RebuildStage
 from shared.embeddings.spaces import embedding_space
+from shared.embeddings.sparse import ANALYSER
 from shared.errors import CitewellError, Conflict, NotFound
 from shared.settings import EmbeddingSettings
 from shared.vectors.base import VectorStore
@@ -215,6 +216,8 @@ class Rebuilder:
     async def _move(self, rebuild: OpenRebuild, stage: RebuildStage) -> bool:
         async with self._database.worker() as connection:
             moved = await Rebuilds(connection).move(rebuild, stage)
+            if moved and stage == "done":
+                await Rebuilds(connection).analysed(rebuild, analyser=ANALYSER)
         if moved:
             said: dict[str, Any] = {"rebuild_id": str(rebuild.id), "stage": stage}
             log.info("rebuild_moved", **said)
