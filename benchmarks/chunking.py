@@ -166,9 +166,7 @@ async def answered(
 ) -> dict[int, float]:
     """Return the share of questions that are answered within each budget."""
     settings = EmbeddingSettings()
-    embedder = LocalEmbedder(
-        embedding_space(SPACE), folder=lambda: local_folder(settings), threads=settings.threads
-    )
+    embedder = LocalEmbedder(embedding_space(SPACE), folder=local_folder, threads=settings.threads)
     parts = [chunks[first : first + BATCH] for first in range(0, len(chunks), BATCH)]
     dense = np.vstack([(await embedder.embed_documents(part)).vectors for part in parts])
     index, plain = Index(chunks, dense), [_plain(text) for text in chunks]

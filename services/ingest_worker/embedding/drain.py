@@ -28,9 +28,14 @@ from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parked_spaces import ParkedSpaces
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import embedding_space
+from shared.embeddings.spaces import embedding_space, searched_space
 from shared.embeddings.sparse import ANALYSER, chunk_terms
-from shared.errors import CitewellError, DatabaseUnavailable, EmbeddingUnauthorized
+from shared.errors import (
+    CitewellError,
+    DatabaseUnavailable,
+    EmbeddingMisconfigured,
+    EmbeddingUnauthorized,
+)
 from shared.identity import new_id
 from shared.models import Stage
 from shared.problems import problem_of
@@ -185,12 +190,13 @@ class Embedding:
 
     def _room(self, space: str) -> Room:
         """Return how much one request of a space may hold."""
-        tokens = min(self._settings.batch_tokens, embedding_space(space).batch_tokens)
+        known = searched_space(space, self._settings.model_dirs)
+        tokens = min(self._settings.batch_tokens, known.batch_tokens)
         usual = Room(self._settings.batch_inputs, tokens, LINGER_S)
         try:
             return self._texts.embedder(space).room(usual)
-        except EmbeddingUnauthorized:
-            # Without a key nothing will be sent; the claim finds out and parks the space.
+        except (EmbeddingUnauthorized, EmbeddingMisconfigured):
+            # Without a key or a model nothing is sent; the claim finds out and parks the space.
             return usual
 
     async def _embed_batch(self, claimed: Claimed) -> Report | None:
@@ -290,7 +296,8 @@ class Embedding:
     async def _make_index(self, index_id: UUID, space: str) -> None:
         if index_id in self._ready:
             return
-        await self._vectors.create_index(index_id, dimensions=embedding_space(space).dimensions)
+        known = embedding_space(space, self._settings.model_dirs)
+        await self._vectors.create_index(index_id, dimensions=known.dimensions)
         async with self._database.worker() as connection:
             await Chunks(connection).index_is_ready(index_id, analyser=ANALYSER)
         self._ready.add(index_id)

@@ -13,9 +13,10 @@ from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
 from shared.embeddings.base import Embedder, EmbeddingTimedOut
-from shared.embeddings.spaces import embedding_space
+from shared.embeddings.spaces import searched_space
 from shared.embeddings.sparse import ANALYSER, query_terms
 from shared.errors import CitewellError, NotFound
+from shared.models import EmbeddingSpace
 from shared.vectors.base import SparseVector, VectorQuery, VectorStore
 from shared.vectors.filters import parse_filters
 
@@ -41,12 +42,14 @@ class Retriever:
         embedder_of: Callable[[str], Embedder],
         depth: int,
         embed_timeout_s: float = EMBED_TIMEOUT_S,
+        space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
-        """Take the stores, a way to a space's embedder, and the candidates asked of each list."""
+        """Take the stores, ways to a space and its embedder, and the candidates of each list."""
         self._database = database
         self._live = LiveSearch(database=database, vectors=vectors)
         self._embedder_of = embedder_of
         self._depth = depth
+        self._space_of = space_of
         self._embed_timeout_s = embed_timeout_s
 
     async def search(self, query: SearchQuery) -> Found:
@@ -73,7 +76,7 @@ class Retriever:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
         live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
         with watch.stage("rank"):
-            space = embedding_space(index.space)
+            space = self._space_of(index.space)
             hits = rank(query, live, space)
         degraded = (*degraded, *_shortcomings(query, index, live))
         for what in degraded:
