@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import Stemmer
@@ -84,8 +85,10 @@ STOP_WORDS = _stop_words()
 def _owners() -> dict[str, list[str]]:
     owners: dict[str, list[str]] = defaultdict(list)
     for language, words in STOP_WORDS.items():
+        # A single letter is as often a list's or a unit's as a language's.
         for word in words:
-            owners[word].append(language)
+            if len(word) > 1:
+                owners[word].append(language)
     return dict(owners)
 
 
@@ -104,6 +107,16 @@ def script_of(word: str) -> str:
     return "LATIN" if word.isascii() else _script(word[0])
 
 
+def runs_of(words: Sequence[str]) -> Iterable[tuple[str, Sequence[str]]]:
+    """Return the words in order, as runs of one script each."""
+    if not words:
+        return ()
+    # Most texts: asking each word takes as long as all the rest.
+    if "".join(words).isascii():
+        return (("LATIN", words),)
+    return [(script, list(run)) for script, run in groupby(words, script_of)]
+
+
 @lru_cache(maxsize=8192)
 def _script(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0]
@@ -115,7 +128,7 @@ def languages_of(words: Sequence[str]) -> dict[str, str]:
     A text that has too few of them counts as its script's first language; a text of numbers has
     none.
     """
-    scripts = {script_of(word) for word in set(words) if word[0].isalpha()}
+    scripts = {script for script, run in runs_of(words) if any(one[0].isalpha() for one in run)}
     votes = _votes(words)
     return {script: _elected(LANGUAGES[script], votes) for script in scripts if script in LANGUAGES}
 
@@ -129,10 +142,10 @@ def leading(words: Iterable[str], among: Collection[str]) -> list[str]:
 
 def _votes(words: Iterable[str]) -> Counter[str]:
     votes: Counter[str] = Counter()
-    for word, count in Counter(words).items():
-        # A single letter is as often a list's or a unit's as a language's.
-        if len(word) > 1:
-            votes.update(dict.fromkeys(_OWNERS.get(word, ()), count))
+    counts = Counter(words)
+    for word in counts.keys() & _OWNERS.keys():
+        for language in _OWNERS[word]:
+            votes[language] += counts[word]
     return votes
 
 
@@ -144,8 +157,8 @@ def _elected(languages: tuple[str, ...], votes: Counter[str]) -> str:
 
 def stems(words: Sequence[str], language: str | None) -> list[str]:
     """Return the words' terms: stemmed if there is a language, without accents."""
-    stemmed = _stemmer(language).stemWords(words) if language else words
-    return [folded(one) for one in stemmed]
+    stemmed = _stemmer(language).stemWords(words) if language else list(words)
+    return stemmed if "".join(stemmed).isascii() else [folded(one) for one in stemmed]
 
 
 def _stemmer(language: str) -> Stemmer.Stemmer:

@@ -10,14 +10,13 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from types import MappingProxyType
 
 from shared.embeddings.languages import (
     LANGUAGES,
     languages_of,
     leading,
-    script_of,
+    runs_of,
     stems,
     stop_words,
 )
@@ -78,7 +77,7 @@ def query_terms(text: str, languages: Mapping[str, int] = NO_LANGUAGES) -> Spars
     """
     simple = plain(text)
     words = words_of(simple)
-    scripts = set(map(script_of, words))
+    scripts = {script for script, _ in runs_of(words)}
     there = [one for script in scripts for one in LANGUAGES.get(script, ()) if one in languages]
     lead = leading(words, there or _FIRST.values())
     asked = [word for word in words if not any(word in stop_words(one) for one in lead)]
@@ -102,7 +101,7 @@ def terms(text: str) -> list[str]:
 
 def _stemmed(words: Sequence[str], languages: Mapping[str, str]) -> list[str]:
     found: list[str] = []
-    for script, run in groupby(words, script_of):
+    for script, run in runs_of(words):
         language = languages.get(script)
         said = stop_words(language) if language else ()
         found += stems([word for word in run if word not in said], language)
@@ -126,8 +125,7 @@ def _spoken(script: str, lead: Collection[str], languages: Mapping[str, int]) ->
 
 def _variants(words: Sequence[str], spoken: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the stems of each word in every language that has something to say with it."""
-    for script, run in groupby(words, script_of):
-        asked = list(run)
+    for script, asked in runs_of(words):
         if not spoken[script]:
             yield from stems(asked, None)
         for language in spoken[script]:
