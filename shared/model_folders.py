@@ -109,16 +109,21 @@ def special_tokens(path: Path) -> int:
     """Return how many special tokens a folder's tokenizer puts around a text.
 
     Raises:
-        ConfigurationInvalid: the tokenizer is missing or cannot be read.
+        ConfigurationInvalid: the tokenizer is missing or is none.
     """
-    # Imported here: a process without models of one's own never spends it.
-    import tokenizers  # noqa: PLC0415
+    return _put_around(_json(tokenizer_file(path)).get("post_processor") or {})
 
-    file = tokenizer_file(path)
-    try:
-        return int(tokenizers.Tokenizer.from_file(str(file)).num_special_tokens_to_add(False))
-    except Exception as error:
-        raise ConfigurationInvalid(f"{SETTING}: {file} is no tokenizer: {error}") from error
+
+def _put_around(processor: Mapping[str, Any]) -> int:
+    match processor.get("type"):
+        case "TemplateProcessing":
+            return sum("SpecialToken" in piece for piece in processor["single"])
+        case "Sequence":
+            return sum(map(_put_around, processor["processors"]))
+        case "BertProcessing" | "RobertaProcessing":
+            return 2
+        case _:
+            return 0
 
 
 def _description(path: Path) -> ModelDescription:

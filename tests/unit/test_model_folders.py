@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, processors
 
 from shared.errors import ConfigurationInvalid
 from shared.model_folders import DESCRIPTION, model_file, read_folder, special_tokens
+
+SPECIAL = [("[CLS]", 0), ("[SEP]", 1)]
 
 
 def write(path: Path, **said: Any) -> None:
@@ -127,5 +130,32 @@ def test_whatever_changes_the_vectors_changes_the_fingerprint(folder: Path) -> N
 
 
 def test_a_tokenizer_that_is_none_is_named(folder: Path) -> None:
-    with pytest.raises(ConfigurationInvalid, match=r"tokenizer\.json is no tokenizer"):
+    with pytest.raises(ConfigurationInvalid, match=r"tokenizer\.json cannot be read"):
         special_tokens(folder)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        None,
+        processors.ByteLevel(),
+        processors.BertProcessing(("[SEP]", 1), ("[CLS]", 0)),
+        processors.RobertaProcessing(("</s>", 1), ("<s>", 0)),
+        processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=SPECIAL),
+        processors.TemplateProcessing(single="$A [SEP]", special_tokens=SPECIAL),
+        processors.Sequence(
+            [
+                processors.ByteLevel(),
+                processors.TemplateProcessing(single="$A [SEP]", special_tokens=SPECIAL),
+            ]
+        ),
+    ],
+)
+def test_special_tokens_are_as_many_as_the_tokenizer_puts(
+    folder: Path, processor: processors.PostProcessor | None
+) -> None:
+    tokenizer = Tokenizer(models.WordLevel({"[CLS]": 0, "[SEP]": 1, "a": 2}, unk_token="a"))  # noqa: S106
+    if processor is not None:
+        tokenizer.post_processor = processor
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert special_tokens(folder) == tokenizer.num_special_tokens_to_add(is_pair=False)
