@@ -52,9 +52,8 @@ class ExactIndex:
 
 def local_embedder() -> LocalEmbedder:
     """Return the shipped model."""
-    settings = EmbeddingSettings()
     return LocalEmbedder(
-        embedding_space(SPACE), folder=lambda: local_folder(settings), threads=settings.threads
+        embedding_space(SPACE), folder=local_folder, threads=EmbeddingSettings().threads
     )
 
 

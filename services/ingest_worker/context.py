@@ -30,7 +30,13 @@ from shared.blobs.listed import ListedBlobStore
 from shared.database.engine import Database, build_database
 from shared.database.sweeps import STALE_S, Sweeps
 from shared.embeddings.spaces import default_space
-from shared.errors import CitewellError, ConfigurationInvalid, InvalidInput, Unavailable
+from shared.errors import (
+    CitewellError,
+    ConfigurationInvalid,
+    EmbeddingMisconfigured,
+    InvalidInput,
+    Unavailable,
+)
 from shared.settings import IngestSettings, Settings
 from shared.vectors.base import VectorStore
 from shared.web.health import Check
@@ -113,6 +119,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         mend=partial(mend_points, database, outside.vectors, blobs),
         wake=dispatcher.wake,
         pause_s=settings.ingest.sweep_s,
+        folders=settings.embedding.model_dirs,
     )
     uploads = UploadDoor(
         database=database,
@@ -165,7 +172,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
 def _default_space(settings: Settings) -> str:
     try:
         return default_space(settings).name
-    except InvalidInput as error:
+    except (InvalidInput, EmbeddingMisconfigured) as error:
         raise ConfigurationInvalid(f"CITEWELL_EMBEDDING_SPACE: {error.detail}") from error
 
 

@@ -48,7 +48,7 @@ class WorkerContext:
         self._dispatcher = Dispatcher(
             database=self._database, publisher=publisher, settings=settings.ingest
         )
-        self._cutter = SectionCutter(cache(build_tokenizer))
+        self._cutter = SectionCutter(cache(build_tokenizer), settings.embedding.model_dirs)
         self._parse = self._build_parse_step()
         self._chunk = ChunkStep(
             database=self._database, cutter=self._cutter, settings=settings.ingest

@@ -1,6 +1,7 @@
 """What the query process makes once and closes once; the one place that wires it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
@@ -10,6 +11,7 @@ from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
 from shared.embeddings.cached import CachedEmbedder
+from shared.embeddings.spaces import searched_space
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -49,6 +51,7 @@ def build_context(settings: Settings) -> ProcessContext:
         vectors=vectors,
         embedder_of=embedders.of,
         depth=settings.query.depth,
+        space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
     return ProcessContext(
         database=database,

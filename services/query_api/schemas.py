@@ -93,7 +93,8 @@ class SearchResponse(BaseModel):
 
     hits: list[HitResponse]
     degraded: list[str] | None = Field(
-        default=None, description="What it had to do without: embedder, incomplete, rerank."
+        default=None,
+        description="What it had to do without: analyser, embedder, incomplete, rerank.",
     )
     timings: dict[str, float] = Field(description="Milliseconds by stage.")
 

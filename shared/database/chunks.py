@@ -1,7 +1,7 @@
 """Chunks as rows: written whole for a version, then read by id, by document, or as a cache."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -44,7 +44,21 @@ WITH given AS (
 INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens)
 SELECT id, tenant_id, job_id, index_id, space, tokens FROM given ORDER BY place
 """)
-READY = text("UPDATE indexes SET ready = true WHERE id = :id AND NOT ready")
+READY = text("""
+UPDATE indexes SET ready = true, analyser = :analyser WHERE id = :id AND NOT ready
+""")
+# Counts add up; two at once wait for each other's row.
+SPEAK = text("""
+UPDATE indexes SET languages = (
+    SELECT jsonb_object_agg(language, chunks) FROM (
+        SELECT key AS language, sum(value::bigint) AS chunks
+        FROM (SELECT * FROM jsonb_each_text(languages)
+              UNION ALL SELECT * FROM jsonb_each_text(CAST(:more AS jsonb))) AS each
+        GROUP BY key
+    ) AS summed
+) WHERE id = :id
+RETURNING languages
+""")
 # A chunk whose queue row is gone has had its point written to the store.
 WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
 # One that is to be embedded again had, and its point may be there: then its vector is known.
@@ -101,9 +115,15 @@ class Chunks:
         result = await self._connection.execute(INDEXES, {"collections": list(collections)})
         return [TargetIndex(**row) for row in result.mappings()]
 
-    async def index_is_ready(self, index_id: UUID) -> None:
-        """Note that the vector store has made the index."""
-        await self._connection.execute(READY, {"id": index_id})
+    async def index_is_ready(self, index_id: UUID, *, analyser: str) -> None:
+        """Note that the vector store has made the index, and what makes its sparse terms."""
+        await self._connection.execute(READY, {"id": index_id, "analyser": analyser})
+
+    async def speak(self, index_id: UUID, chunks: Mapping[str, int]) -> Mapping[str, int]:
+        """Add to an index how many more chunks have each language; return what it has now."""
+        result = await self._connection.execute(SPEAK, {"id": index_id, "more": json.dumps(chunks)})
+        # An index that is gone has none.
+        return result.scalar_one_or_none() or {}
 
     async def clear(self, versions: Collection[UUID]) -> None:
         """Remove what an earlier try wrote for these versions, its queue rows too."""

@@ -1,6 +1,9 @@
 """What tables are made of: the naming of constraints, and the columns that many have."""
 
+from typing import Any
+
 from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -40,6 +43,17 @@ def moment(name: str, *, now: bool = False) -> Column[object]:
     """Return a point in time; `now` is its default, and it is never null."""
     default = NOW if now else None
     return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+def analysed() -> tuple[Column[Any], ...]:
+    """Return what an index knows of its sparse terms.
+
+    Which analyser made them; about how many of its chunks each language has.
+    """
+    return (
+        Column("analyser", Text, nullable=False, server_default=""),
+        Column("languages", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    )
 
 
 def count(name: str) -> Column[object]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 ACTIVE = text("""
-SELECT i.id, i.space, i.ready
+SELECT i.id, i.space, i.ready, i.analyser, i.languages
 FROM collections c JOIN indexes i ON i.id = c.active_index
 WHERE c.name = :name AND c.deleted_at IS NULL
 """)
@@ -36,11 +36,17 @@ WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
 
 @dataclass(frozen=True, slots=True)
 class ActiveIndex:
-    """The index that answers for a collection; until it is `ready` it holds nothing."""
+    """The index that answers for a collection; until it is `ready` it holds nothing.
+
+    `analyser` made its sparse terms, empty if that was not told; `languages` says about how many
+    of its chunks each language has.
+    """
 
     id: UUID
     space: str
     ready: bool
+    analyser: str
+    languages: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

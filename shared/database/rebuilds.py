@@ -107,6 +107,7 @@ UPDATE rebuilds
 SET stage = :stage, finished_at = CASE WHEN :stage = 'done' THEN now() ELSE finished_at END
 WHERE id = :id AND stage = :of
 """)
+ANALYSED = text("UPDATE indexes SET analyser = :analyser WHERE id = ANY(:indexes)")
 LEFT = text(f"""
 SELECT EXISTS (SELECT FROM embed_queue WHERE index_id = ANY(:indexes) AND seq >= {AGAIN})
 """)  # noqa: S608
@@ -218,6 +219,12 @@ class Rebuilds:
         """Let a rebuild go on with another stage; False if it has left its own meanwhile."""
         parameters = {"id": rebuild.id, "of": rebuild.stage, "stage": stage}
         return bool((await self._connection.execute(MOVE, parameters)).rowcount)
+
+    async def analysed(self, rebuild: OpenRebuild, *, analyser: str) -> None:
+        """Note that all of a collection's sparse terms are this analyser's."""
+        await self._connection.execute(
+            ANALYSED, {"indexes": list(rebuild.indexes), "analyser": analyser}
+        )
 
     async def is_left(self, rebuild: OpenRebuild) -> bool:
         """Say whether chunks are still to be embedded again."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from shared.database.columns import AGAIN, EMPTY_LIST, EMPTY_OBJECT
+from shared.database.columns import AGAIN, EMPTY_LIST, EMPTY_OBJECT, analysed
 from shared.database.columns import count as _count
 from shared.database.columns import identifier as _id
 from shared.database.columns import metadata as _metadata
@@ -81,6 +81,7 @@ indexes = Table(
     Column("chunker", Text, nullable=False),
     # True once the vector store has its collection; the dispatcher creates it before work starts.
     Column("ready", Boolean, nullable=False, server_default=text("false")),
+    *analysed(),
     _moment("created_at", now=True),
     Index("ix_indexes_collection_id", "collection_id"),
 )
@@ -169,8 +170,7 @@ jobs = Table(
     _count("parts_left"),
     _count("pages_total"),
     _count("pages_done"),
-    _count("chunks_total"),
-    _count("chunks_left"),
+    *(_count(name) for name in ("chunks_total", "chunks_left")),
     # How deep in archives it lies, the job of the outermost, and what that one has unpacked to.
     *(_count(name) for name in ("depth", "members", "member_kib")),
     Column("origin", Uuid),

@@ -21,11 +21,11 @@ def build_embedder(space: EmbeddingSpace, settings: Settings) -> Embedder:
     Raises:
         EmbeddingUnauthorized: the space is OpenAI's and no key is set.
     """
+    folder, threads = space.folder, settings.embedding.threads
+    if folder is not None:
+        return LocalEmbedder(space, folder=lambda: folder, threads=threads)
     if space.provider == "local":
-        embedding = settings.embedding
-        return LocalEmbedder(
-            space, folder=lambda: local_folder(embedding), threads=embedding.threads
-        )
+        return LocalEmbedder(space, folder=local_folder, threads=threads)
     if space.provider == "fake":
         return HashingEmbedder(space)
     return OpenAIEmbedder(
@@ -64,9 +64,11 @@ class Embedders:
         Raises:
             InvalidInput: there is no such space.
             EmbeddingUnauthorized: the space is OpenAI's and no key is set.
+            EmbeddingMisconfigured: the space's folder is gone or holds another model.
         """
         if space not in self._made:
-            embedder = build_embedder(embedding_space(space), self._settings)
+            known = embedding_space(space, self._settings.embedding.model_dirs)
+            embedder = build_embedder(known, self._settings)
             self._made[space] = self._wrap(embedder) if self._wrap else embedder
         return self._made[space]
 

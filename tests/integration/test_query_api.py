@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import update
 
 from services.query_api.generation.prompt import VERSION
+from shared.database.chunks import Chunks
 from shared.database.engine import Database
 from shared.database.tables import indexes
+from shared.embeddings.sparse import ANALYSER
 from shared.settings import QdrantSettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -92,6 +94,33 @@ async def test_an_identifier_is_found_as_written(api: QueryApi, corpus: Corpus) 
     await corpus.add("Error E-1042 means that the pump is dry.", "Error E-2042 is harmless.")
     found = await api.search("E-1042", mode="sparse")
     assert texts(found)[0].startswith("Error E-1042")
+
+
+async def test_a_question_is_read_in_the_languages_of_the_index(
+    api: QueryApi, corpus: Corpus, database: Database
+) -> None:
+    await corpus.add("Die Häuser werden von den Ämtern nicht vor dem Ende des Jahres bezahlt.")
+    index_id = await corpus.collection()
+    assert texts(await api.search("Haus", mode="sparse")) != []
+    assert texts(await api.search("Zahlung der Häuser", mode="sparse")) == []
+    async with database.worker() as connection:
+        assert await Chunks(connection).speak(index_id, {"german": 1}) == {"german": 1}
+        assert await Chunks(connection).speak(index_id, {"german": 2, "greek": 1}) == {
+            "german": 3,
+            "greek": 1,
+        }
+    assert len(texts(await api.search("Zahlung der Häuser", mode="sparse"))) == 1
+
+
+async def test_terms_of_another_analyser_are_told(
+    api: QueryApi, corpus: Corpus, database: Database
+) -> None:
+    await corpus.add(LEAVE)
+    for analyser, degraded in (("1", ["analyser"]), (ANALYSER, None)):
+        async with database.worker() as connection:
+            await connection.execute(update(indexes).values(analyser=analyser))
+        assert (await api.search("parental leave")).get("degraded") == degraded
+        assert "degraded" not in await api.search("parental leave", mode="dense")
 
 
 async def test_limit_and_threshold_cut(api: QueryApi, corpus: Corpus) -> None:

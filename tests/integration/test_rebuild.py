@@ -14,6 +14,7 @@ from services.ingest_worker.upkeep.rebuild import Rebuilder
 from shared.database import rebuilds
 from shared.database.engine import Database
 from shared.database.sweeps import Sweeps
+from shared.embeddings.sparse import ANALYSER
 from shared.errors import VectorStoreUnavailable
 from shared.vectors.base import Point, SparseVector
 from shared.vectors.memory import MemoryVectorStore
@@ -92,6 +93,32 @@ async def well(api: IngestApi, database: Database) -> bool:
     async with database.worker() as connection:
         await Sweeps(connection).note("sweep")
     return bool((await api.client.post("/v1/admin/doctor")).json()["well"])
+
+
+async def test_a_rebuild_makes_all_terms_the_present_analysers(
+    api: IngestApi, database: Database, workers: Workers, loaded: list[dict[str, Any]]
+) -> None:
+    asked = "SELECT i.analyser FROM indexes i JOIN collections c ON c.active_index = i.id {}"
+    asked = asked.format("WHERE c.name = 'papers'")
+    assert loaded
+    assert await one(database, asked) == ANALYSER
+    async with database.worker() as connection:
+        await connection.execute(text("UPDATE indexes SET analyser = '1'"))
+    await begun(api, collection="papers")
+    assert await one(database, asked) == "1"
+    assert (await finish(api, workers))["stage"] == "done"
+    assert await one(database, asked) == ANALYSER
+
+
+async def test_an_index_is_told_its_languages(
+    api: IngestApi, database: Database, workers: Workers
+) -> None:
+    german = "Die Häuser werden von den Ämtern nicht vor dem Ende des Jahres bezahlt."
+    files = [("a.txt", german.encode()), ("b.txt", b"A house is paid for."), ("c.txt", b"17")]
+    await upload(api.client, *files, collection="default")
+    await workers.work()
+    told = "SELECT languages FROM indexes WHERE languages <> '{}'"
+    assert await one(database, told) == {"german": 1, "english": 1}
 
 
 async def test_a_store_that_lost_everything_is_filled_again(

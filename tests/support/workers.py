@@ -1,7 +1,7 @@
 """The workers' steps in a test's own process: real parser and database, a double embedder."""
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.uploads.members import MemberDoor
 from shared.database.parts import Parts
-from shared.embeddings.base import Embedded
+from shared.embeddings.base import Embedded, Embedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
 from shared.errors import EmbeddingRejected, EmbeddingUnavailable
@@ -68,7 +68,14 @@ class FailingEmbedder(HashingEmbedder):
 class Workers:
     """Does the workers' steps in the test's own process, without a broker."""
 
-    def __init__(self, api: IngestApi, parser: ParserProcess, scratch: Path) -> None:
+    def __init__(
+        self,
+        api: IngestApi,
+        parser: ParserProcess,
+        scratch: Path,
+        embedder_of: Callable[[str], Embedder] | None = None,
+    ) -> None:
+        """Take the API's parts; all spaces have the deterministic double unless told otherwise."""
         context = api.context
         settings = context.settings
         self._database = context.database
@@ -80,7 +87,7 @@ class Workers:
             scratch=scratch,
             members=member_door(api),
         )
-        cutter = SectionCutter(cache(build_tokenizer))
+        cutter = SectionCutter(cache(build_tokenizer), settings.embedding.model_dirs)
         self._parse = ParseStep(
             database=context.database, reader=reader, cutter=cutter, settings=settings.ingest
         )
@@ -88,7 +95,7 @@ class Workers:
         self._embedding = Embedding(
             database=context.database,
             vectors=api.vectors,
-            embedder_of=lambda _: self.embedder,
+            embedder_of=embedder_of or (lambda _: self.embedder),
             settings=settings.embedding.model_copy(update={"batch_inputs": 2, "slots": 1}),
             ingest=settings.ingest,
             grace_s=16,
@@ -105,12 +112,14 @@ class Workers:
 
 
 @asynccontextmanager
-async def working(api: IngestApi, scratch: Path) -> AsyncIterator[Workers]:
+async def working(
+    api: IngestApi, scratch: Path, embedder_of: Callable[[str], Embedder] | None = None
+) -> AsyncIterator[Workers]:
     parser = ParserProcess(api.context.settings.ingest, scratch)
     with pytest.MonkeyPatch.context() as patch:
         # On a busy machine a message's time is over early, and what is not begun is given back.
         patch.setattr(parse, "GROUP_S", math.inf)
         try:
-            yield Workers(api, parser, scratch)
+            yield Workers(api, parser, scratch, embedder_of)
         finally:
             await parser.aclose()

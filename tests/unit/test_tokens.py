@@ -116,12 +116,13 @@ def test_remembered_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_model_folder_of_ones_own_brings_its_tokenizer(tmp_path: Path) -> None:
     shutil.copy(weights_folder() / "tokenizer.json", tmp_path)
-    assert build_tokenizer(LOCAL, model_dir=tmp_path).count("one two") == 2
-
-
-def test_a_model_folder_without_tokenizer_is_a_wrong_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationInvalid, match="CITEWELL_EMBEDDING_MODEL_DIR"):
-        build_tokenizer(LOCAL, model_dir=tmp_path)
+    own = build_tokenizer(LOCAL.model_copy(update={"tokenizer": "folder", "folder": tmp_path}))
+    texts = ["one two", "embeddings, and such", ""]
+    assert own.count_all(texts) == build_tokenizer(LOCAL).count_all(texts)
+    assert [own.count(text) for text in texts] == own.count_all(texts)
+    assert list(own.starts("one embeddings")) == list(
+        build_tokenizer(LOCAL).starts("one embeddings")
+    )
 
 
 def test_a_missing_wheel_names_the_command_that_installs_it(

@@ -22,7 +22,7 @@ class Budgets:
 
     def of(self, space: str) -> Budget:
         """Return the budget of a space's key; providers limit each model by itself."""
-        known = embedding_space(space)
+        known = embedding_space(space, self._settings.embedding.model_dirs)
         key = f"{known.provider}/{known.model}"
         if key not in self._made:
             self._made[key] = self._build(known)

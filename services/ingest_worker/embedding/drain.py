@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import monotonic, perf_counter
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from services.ingest_worker.embedding.budget import Budget, NoLimit
 from services.ingest_worker.embedding.paced import Room
 from services.ingest_worker.embedding.packing import within
 from services.ingest_worker.embedding.points import TextKey, point_of, shares, text_key
+from services.ingest_worker.embedding.spoken import SpokenLanguages
 from services.ingest_worker.embedding.texts import Embeddings, TextVectors, Vector
 from services.ingest_worker.failures import outage_of, pause_s, waiting_after
 from services.ingest_worker.leases import LeaseLost, while_leased
@@ -26,8 +28,14 @@ from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parked_spaces import ParkedSpaces
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import embedding_space
-from shared.errors import CitewellError, DatabaseUnavailable, EmbeddingUnauthorized
+from shared.embeddings.spaces import embedding_space, searched_space
+from shared.embeddings.sparse import ANALYSER, chunk_terms
+from shared.errors import (
+    CitewellError,
+    DatabaseUnavailable,
+    EmbeddingMisconfigured,
+    EmbeddingUnauthorized,
+)
 from shared.identity import new_id
 from shared.models import Stage
 from shared.problems import problem_of
@@ -93,6 +101,7 @@ class Embedding:
         self._settings = settings
         self._lease_s = ingest.lease_s
         self._grace_s = grace_s
+        self._spoken = SpokenLanguages(database)
         self._ready: set[UUID] = set()
         # One slot at a time looks for work: together they would wait for the same chunks.
         self._looking = asyncio.Lock()
@@ -181,12 +190,13 @@ class Embedding:
 
     def _room(self, space: str) -> Room:
         """Return how much one request of a space may hold."""
-        tokens = min(self._settings.batch_tokens, embedding_space(space).batch_tokens)
+        known = searched_space(space, self._settings.model_dirs)
+        tokens = min(self._settings.batch_tokens, known.batch_tokens)
         usual = Room(self._settings.batch_inputs, tokens, LINGER_S)
         try:
             return self._texts.embedder(space).room(usual)
-        except EmbeddingUnauthorized:
-            # Without a key nothing will be sent; the claim finds out and parks the space.
+        except (EmbeddingUnauthorized, EmbeddingMisconfigured):
+            # Without a key or a model nothing is sent; the claim finds out and parks the space.
             return usual
 
     async def _embed_batch(self, claimed: Claimed) -> Report | None:
@@ -275,15 +285,21 @@ class Embedding:
         for chunk in batch:
             by_index[chunk.index_id].append(chunk)
         for index_id, mine in by_index.items():
-            points = [point_of(chunk, vectors[text_key(chunk)]) for chunk in mine]
+            told = [chunk_terms(chunk.text) for chunk in mine]
+            await self._spoken.note(index_id, chain.from_iterable(one.languages for one in told))
+            points = [
+                point_of(chunk, vectors[text_key(chunk)], one.vector)
+                for chunk, one in zip(mine, told, strict=True)
+            ]
             await self._vectors.upsert(index_id, points)
 
     async def _make_index(self, index_id: UUID, space: str) -> None:
         if index_id in self._ready:
             return
-        await self._vectors.create_index(index_id, dimensions=embedding_space(space).dimensions)
+        known = embedding_space(space, self._settings.model_dirs)
+        await self._vectors.create_index(index_id, dimensions=known.dimensions)
         async with self._database.worker() as connection:
-            await Chunks(connection).index_is_ready(index_id)
+            await Chunks(connection).index_is_ready(index_id, analyser=ANALYSER)
         self._ready.add(index_id)
 
     async def _give_back(self, claimed: Claimed, error: CitewellError) -> None:

@@ -52,6 +52,11 @@ class PacedEmbedder:
         self._tokens = 0
         self._answered = False
 
+    @property
+    def special_tokens(self) -> int:
+        """How many special tokens the space's model puts around a text."""
+        return self._embedder.space.special_tokens
+
     def room(self, usual: Room) -> Room:
         """Return what a request may hold: less where tokens are scarce, more where requests are."""
         most = min(usual.tokens, self._most_tokens(self._quota.tokens))

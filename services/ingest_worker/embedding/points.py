@@ -6,8 +6,7 @@ from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from shared.database.embed_queue import Paid, QueuedChunk
-from shared.embeddings.sparse import document_terms
-from shared.vectors.base import Point
+from shared.vectors.base import Point, SparseVector
 
 # The embedding cache's key within one space: whose text, and its hash.
 TextKey = tuple[str, bytes]
@@ -18,12 +17,12 @@ def text_key(chunk: QueuedChunk) -> TextKey:
     return chunk.tenant_id, bytes(chunk.text_sha256)
 
 
-def point_of(chunk: QueuedChunk, vector: Sequence[float]) -> Point:
+def point_of(chunk: QueuedChunk, vector: Sequence[float], sparse: SparseVector) -> Point:
     """Return the point of a chunk: filter fields in the payload, never text."""
     return Point(
         id=chunk.chunk_id,
         dense=vector,
-        sparse=document_terms(chunk.text),
+        sparse=sparse,
         payload={
             "tenant_id": chunk.tenant_id,
             "document_id": str(chunk.document_id),

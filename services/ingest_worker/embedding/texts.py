@@ -12,7 +12,6 @@ from shared.database.chunks import Chunks
 from shared.database.embed_queue import QueuedChunk
 from shared.database.engine import Database
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import embedding_space
 from shared.errors import CitewellError, EmbeddingRejected
 from shared.vectors.base import VectorStore
 
@@ -106,8 +105,9 @@ class TextVectors:
             done.vectors.update(zip(keys, made, strict=True))
 
     async def _ask(self, space: str, chunks: Sequence[QueuedChunk]) -> Sequence[Vector]:
-        extra = embedding_space(space).special_tokens
-        embedded = await self.embedder(space).embed(
+        embedder = self.embedder(space)
+        extra = embedder.special_tokens
+        embedded = await embedder.embed(
             [chunk.text for chunk in chunks], tokens=sum(chunk.tokens + extra for chunk in chunks)
         )
         vectors: Sequence[Vector] = embedded.vectors.tolist()

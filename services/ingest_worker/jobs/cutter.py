@@ -1,6 +1,7 @@
 """Cuts what was parsed of a version into chunks for every index of its collection."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -20,9 +21,12 @@ log = structlog.get_logger(__name__)
 class SectionCutter:
     """Cuts by sections, in the tokens of each index's space."""
 
-    def __init__(self, tokenizer_of: Callable[[EmbeddingSpace], Tokenizer]) -> None:
-        """Take a way to the tokenizer of a space."""
+    def __init__(
+        self, tokenizer_of: Callable[[EmbeddingSpace], Tokenizer], folders: Sequence[Path] = ()
+    ) -> None:
+        """Take a way to the tokenizer of a space, and the folders of models of one's own."""
         self._tokenizer_of = tokenizer_of
+        self._folders = folders
 
     def cut(
         self, owner: Owner, packed: Sequence[bytes], indexes: Sequence[TargetIndex]
@@ -42,7 +46,7 @@ class SectionCutter:
         return made
 
     def _cut(self, packed: Sequence[bytes], index: TargetIndex) -> Iterator[Chunk]:
-        space = embedding_space(index.space)
+        space = embedding_space(index.space, self._folders)
         tokenizer = self._tokenizer_of(space)
         sizes = ChunkSizes.for_space(space, tokenizer)
         elements = (element for part in packed for element in stream_elements(part))

@@ -14,6 +14,8 @@ from services.ingest_worker.schemas import (
 )
 from shared.database.collections import CollectionRow, Collections
 from shared.embeddings.spaces import embedding_space
+from shared.errors import EmbeddingMisconfigured, InvalidInput
+from shared.settings import Settings
 from shared.web.paging import Cursor, Limit, cursor_of, page, text_after
 from shared.web.problems import documented
 
@@ -30,7 +32,7 @@ async def put_collection(
 
     Another `space` than a collection has is a conflict: that takes a reindex.
     """
-    space = embedding_space(wish.space).name if wish.space else None
+    space = _named(wish.space, context.settings) if wish.space else None
     for field in wish.fields or {}:
         check_field_name(field)
     async with context.database.tenant(caller.tenant_id) as connection:
@@ -69,6 +71,14 @@ async def delete_collection(name: str, context: Context, caller: Loader) -> None
     async with context.database.tenant(caller.tenant_id) as connection:
         await keeper_of(context, caller, connection).shown(name)
         await delete_with_documents(connection, name, grace_s=context.grace_s)
+
+
+def _named(space: str, settings: Settings) -> str:
+    """Return a space's full name; one whose model cannot be had here cannot be wished for."""
+    try:
+        return embedding_space(space, settings.embedding.model_dirs).name
+    except EmbeddingMisconfigured as error:
+        raise InvalidInput(error.detail) from error
 
 
 def _shown(row: CollectionRow) -> CollectionResponse:

@@ -9,13 +9,15 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from shared.database.engine import Database
 from shared.database.rebuilds import CollectionSize, OpenRebuild, RebuildRow, Rebuilds, RebuildStage
-from shared.embeddings.spaces import embedding_space
+from shared.embeddings.spaces import embedding_space, searched_space
+from shared.embeddings.sparse import ANALYSER
 from shared.errors import CitewellError, Conflict, NotFound
 from shared.settings import EmbeddingSettings
 from shared.vectors.base import VectorStore
@@ -110,7 +112,10 @@ class Rebuild:
     def _cost(self, size: CollectionSize, unknown: int, length: float, pace: float | None) -> Cost:
         tokens = round(unknown * length)
         price = LIST_PRICES.get(size.space)
-        most = min(self.embedding.batch_tokens, embedding_space(size.space).batch_tokens)
+        most = min(
+            self.embedding.batch_tokens,
+            searched_space(size.space, self.embedding.model_dirs).batch_tokens,
+        )
         calls = max(math.ceil(unknown / self.embedding.batch_inputs), math.ceil(tokens / most))
         return Cost(
             collection=size.name,
@@ -136,8 +141,11 @@ class Rebuilder:
         mend: Callable[[str], Awaitable[int]],
         wake: Callable[[], None],
         pause_s: float,
+        folders: Sequence[Path] = (),
     ) -> None:
         """Take the stores and the dispatcher's bell; looks for work every `pause_s`.
+
+        `folders` have the models of one's own.
 
         `mend` compares a tenant's points and returns how many it queued.
         """
@@ -146,6 +154,7 @@ class Rebuilder:
         self._mend = mend
         self._wake = wake
         self._pause_s = pause_s
+        self._folders = folders
         self._steps: Mapping[str, Step] = {
             "preparing": self._prepare,
             "queueing": self._queue,
@@ -209,12 +218,14 @@ class Rebuilder:
     async def _make_indexes(self, rebuild: OpenRebuild) -> None:
         """Make what is gone: an embed worker takes an index that it once made for granted."""
         for index_id, space in zip(rebuild.indexes, rebuild.spaces, strict=True):
-            dimensions = embedding_space(space).dimensions
+            dimensions = embedding_space(space, self._folders).dimensions
             await self._vectors.create_index(index_id, dimensions=dimensions)
 
     async def _move(self, rebuild: OpenRebuild, stage: RebuildStage) -> bool:
         async with self._database.worker() as connection:
             moved = await Rebuilds(connection).move(rebuild, stage)
+            if moved and stage == "done":
+                await Rebuilds(connection).analysed(rebuild, analyser=ANALYSER)
         if moved:
             said: dict[str, Any] = {"rebuild_id": str(rebuild.id), "stage": stage}
             log.info("rebuild_moved", **said)

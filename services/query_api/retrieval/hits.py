@@ -10,7 +10,7 @@ from shared.vectors.base import Candidate
 
 Mode = Literal["hybrid", "dense", "sparse"]
 # What a search had to do without, or could not finish.
-Degradation = Literal["embedder", "incomplete", "rerank"]
+Degradation = Literal["analyser", "embedder", "incomplete", "rerank"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
 from shared.embeddings.base import Embedder, EmbeddingTimedOut
-from shared.embeddings.spaces import embedding_space
-from shared.embeddings.sparse import query_terms
+from shared.embeddings.spaces import searched_space
+from shared.embeddings.sparse import ANALYSER, query_terms
 from shared.errors import CitewellError, NotFound
+from shared.models import EmbeddingSpace
 from shared.vectors.base import SparseVector, VectorQuery, VectorStore
 from shared.vectors.filters import parse_filters
 
@@ -41,12 +42,14 @@ class Retriever:
         embedder_of: Callable[[str], Embedder],
         depth: int,
         embed_timeout_s: float = EMBED_TIMEOUT_S,
+        space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
-        """Take the stores, a way to a space's embedder, and the candidates asked of each list."""
+        """Take the stores, ways to a space and its embedder, and the candidates of each list."""
         self._database = database
         self._live = LiveSearch(database=database, vectors=vectors)
         self._embedder_of = embedder_of
         self._depth = depth
+        self._space_of = space_of
         self._embed_timeout_s = embed_timeout_s
 
     async def search(self, query: SearchQuery) -> Found:
@@ -73,9 +76,9 @@ class Retriever:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
         live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
         with watch.stage("rank"):
-            space = embedding_space(index.space)
+            space = self._space_of(index.space)
             hits = rank(query, live, space)
-        degraded = (*degraded, *_shortcomings(query, live))
+        degraded = (*degraded, *_shortcomings(query, index, live))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
         return Found(hits, space.floor, degraded, watch.milliseconds())
@@ -91,7 +94,7 @@ class Retriever:
     async def _vectors_of(
         self, query: SearchQuery, index: ActiveIndex
     ) -> tuple[VectorQuery | None, tuple[Degradation, ...]]:
-        sparse = _sparse(query)
+        sparse = _sparse(query, index)
         dense, degraded = await self._dense(query, index)
         if dense is None and sparse is None:
             return None, degraded
@@ -129,7 +132,10 @@ class Retriever:
         return numbers
 
 
-def _shortcomings(query: SearchQuery, live: Live) -> Iterator[Degradation]:
+def _shortcomings(query: SearchQuery, index: ActiveIndex, live: Live) -> Iterator[Degradation]:
+    if query.mode != "dense" and index.analyser not in ("", ANALYSER):
+        # Some of its words were cut otherwise than the question's: a rebuild makes them alike.
+        yield "analyser"
     if not live.complete:
         yield "incomplete"
     if query.rerank:
@@ -137,8 +143,8 @@ def _shortcomings(query: SearchQuery, live: Live) -> Iterator[Degradation]:
         yield "rerank"
 
 
-def _sparse(query: SearchQuery) -> SparseVector | None:
+def _sparse(query: SearchQuery, index: ActiveIndex) -> SparseVector | None:
     if query.mode == "dense":
         return None
-    terms = query_terms(query.text)
+    terms = query_terms(query.text, index.languages)
     return terms if terms.indices else None

@@ -1,13 +1,10 @@
 """The real model, and folders that are not what they should be."""
 
-from pathlib import Path
-
 import pytest
 
 from shared.embeddings.local import LocalEmbedder, local_folder
 from shared.embeddings.spaces import LOCAL
-from shared.errors import ConfigurationInvalid
-from shared.settings import EmbeddingSettings
+from shared.errors import EmbeddingMisconfigured
 from shared.weights import weights_folder
 
 QUESTION = "How do vaccines protect against disease?"
@@ -52,15 +49,10 @@ async def test_a_question_over_the_window_is_cut() -> None:
 async def test_a_model_of_other_dimensions_is_refused() -> None:
     wrong = LOCAL.model_copy(update={"dimensions": 768})
     embedder = LocalEmbedder(wrong, folder=weights_folder)
-    with pytest.raises(ConfigurationInvalid, match="384"):
+    with pytest.raises(EmbeddingMisconfigured, match="384"):
         await embedder.embed_query(QUESTION)
     await embedder.aclose()
 
 
-def test_the_folder_is_the_wheels_unless_one_is_named(tmp_path: Path) -> None:
-    assert local_folder(EmbeddingSettings()) == weights_folder()
-    with pytest.raises(ConfigurationInvalid, match=r"model\.onnx"):
-        local_folder(EmbeddingSettings(model_dir=tmp_path))
-    (tmp_path / "model.onnx").touch()
-    (tmp_path / "tokenizer.json").touch()
-    assert local_folder(EmbeddingSettings(model_dir=tmp_path)) == tmp_path
+def test_the_folder_is_the_wheels() -> None:
+    assert local_folder() == weights_folder()
