@@ -16,7 +16,14 @@ from shared.settings import QdrantSettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
 from tests.support.qdrant import start_qdrant
-from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
+from tests.support.query_api import (
+    Corpus,
+    QueryApi,
+    bearer,
+    patient_query,
+    query_settings,
+    started_query_api,
+)
 
 VACATION = "Every employee has 26 days of paid vacation a year."
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
@@ -150,7 +157,7 @@ async def test_what_lies_behind_dead_points_is_still_found(
     for _ in range(12):
         dead = await corpus.add("Parental leave?", "Parental leave!")
         await corpus.delete(dead)
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert [hit["filename"] for hit in found["hits"]] == ["live.txt"]
@@ -163,7 +170,7 @@ async def test_a_search_that_gives_up_says_so(
     for _ in range(80):
         dead = await corpus.add("Parental leave?")
         await corpus.delete(dead)
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert found["hits"] == []
@@ -178,7 +185,7 @@ async def test_an_orphan_point_hides_no_live_chunk(
     ghost = type(stored)(stored.document_id, stored.version_id, orphans)
     index_id = corpus.indexes["acme", "default"][1]
     await corpus._upsert(index_id, ghost, ["Parental leave?"] * 24, {"tenant_id": "acme"})  # noqa: SLF001
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert texts(found) == ["Parental leave."]
