@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 ACTIVE = text("""
-SELECT i.id, i.space, i.ready,
+SELECT i.id, i.space, i.ready, c.fields,
        (SELECT coalesce(sum(g.raised), 0)::bigint FROM generations g
         WHERE g.collection_id = c.id) AS generation
 FROM collections c JOIN indexes i ON i.id = c.active_index
@@ -40,13 +40,15 @@ WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
 class ActiveIndex:
     """The index that answers for a collection; until it is `ready` it holds nothing.
 
-    `generation` rises in each transaction that changes what a search of the collection may find.
+    `generation` rises in each transaction that changes what a search of the collection may
+    find; `fields` are the types of its attributes known so far.
     """
 
     id: UUID
     space: str
     ready: bool
     generation: int
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from services.query_api.generation.prompt import VERSION
 from shared.database.engine import Database
-from shared.database.tables import indexes
+from shared.database.tables import collections, indexes
 from shared.settings import QdrantSettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -303,9 +303,14 @@ async def test_health_metrics_and_openapi_are_there(api: QueryApi, corpus: Corpu
     await corpus.add(LEAVE)
     await api.ask("How long is parental leave?")
     ready = (await api.http.get("/readyz")).json()
-    assert set(ready["dependencies"]) == {"postgres", "qdrant"}
+    assert set(ready["dependencies"]) == {"postgres", "qdrant", "embedder"}
     metrics = (await api.http.get("/metrics")).text
-    for name in ("citewell_query_stage_seconds", "citewell_answers_total"):
+    for name in (
+        "citewell_query_stage_seconds",
+        "citewell_answers_total",
+        "citewell_cache_lookups_total",
+        "citewell_cache_bytes",
+    ):
         assert name in metrics
     assert (await api.http.get("/healthz")).status_code == 200
     document = (await api.http.get("/openapi.json")).json()
@@ -317,3 +322,16 @@ def _events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if not block.startswith(":"):
             name, data = block.split("\n")
             yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+async def test_a_filter_that_its_collections_types_rule_out_is_refused_by_name(
+    api: QueryApi, corpus: Corpus, database: Database
+) -> None:
+    await corpus.add(LEAVE, attributes={"year": 2020})
+    async with database.worker() as connection:
+        await connection.execute(update(collections).values(fields={"year": "number"}))
+    for path, body in (("/v1/search", {"query": "leave"}), ("/v1/query", {"question": "leave"})):
+        refused = await api.post(path, **body, filters={"year": "2020"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert "`year` is compared with a number, not '2020'" in refused.json()["detail"]
+    assert texts(await api.search("leave", filters={"year": 2020})) == [LEAVE]

@@ -67,6 +67,8 @@ class Retriever:
         parse_filters(query.filters)
         with watch.stage("collection"):
             index = await self._active_index(query)
+        if index is not None:
+            parse_filters(query.filters, index.fields)
         if index is None or not index.ready:
             return Found((), floor=0.0, timings=watch.milliseconds())
         return await self._results.of(
