@@ -294,6 +294,27 @@ class QuerySettings(SettingsGroup):
     request_timeout_s: float = Field(
         default=30.0, gt=0, description="Budget of one question, seconds."
     )
+    embed_timeout_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="Longest wait for a question's vector, seconds; later, words must do.",
+    )
+    store_timeout_s: float = Field(
+        default=1.5,
+        gt=0,
+        description="Longest wait of a question for Qdrant, seconds; never longer than `CITEWELL_QDRANT_TIMEOUT_S`.",
+    )
+    vector_cache_bytes: int = Field(
+        default=16 * MIB, ge=0, description="Questions' vectors a process remembers; 0 is none."
+    )
+    result_cache_bytes: int = Field(
+        default=16 * MIB, ge=0, description="Searches' results a process remembers; 0 is none."
+    )
+    result_cache_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Longest time a result is remembered, seconds; what changes in the collection ends it at once.",
+    )
     providers: Annotated[tuple[ProviderName, ...], NoDecode] = Field(
         default=(),
         description="Providers in the order they are asked, such as `openai,anthropic`; empty: those that have a key, OpenAI first.",

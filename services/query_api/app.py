@@ -55,7 +55,8 @@ def _checks(app: FastAPI) -> list[Check]:
     context = app.state.context
     return [
         Check("postgres", context.database.ping),
-        Check("qdrant", context.vectors.ping),
+        Check("qdrant", context.upstreams.check_store),
+        Check("embedder", context.upstreams.check_embedders, required=False),
     ]
 
 

@@ -6,11 +6,12 @@ from functools import partial
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
+from services.query_api.upstreams import Upstreams
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
-from shared.embeddings.cached import CachedEmbedder
 from shared.embeddings.spaces import searched_space
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
@@ -23,7 +24,9 @@ class ProcessContext:
 
     database: Database
     vectors: VectorStore
+    upstreams: Upstreams
     embedders: Embedders
+    results: ResultCache
     chat_model: ChatModel | None
     authenticator: Authenticator
     retriever: Retriever
@@ -33,6 +36,7 @@ class ProcessContext:
         """Close everything, in the reverse order of its making."""
         if self.chat_model is not None:
             await self.chat_model.aclose()
+        self.results.close()
         await self.embedders.aclose()
         await self.vectors.aclose()
         await self.database.aclose()
@@ -41,24 +45,30 @@ class ProcessContext:
 def build_context(settings: Settings) -> ProcessContext:
     """Build everything; nothing connects before it is used."""
     database = build_database(settings.database)
-    vectors = build_vector_store(settings.qdrant)
-    embedders = Embedders(settings, wrap=CachedEmbedder)
+    query = settings.query
+    vectors = build_vector_store(settings.qdrant, most_s=query.store_timeout_s)
+    upstreams = Upstreams(vectors, query)
+    embedders = Embedders(settings, wrap=upstreams.wrap)
+    results = ResultCache(database, max_bytes=query.result_cache_bytes, ttl_s=query.result_cache_s)
     chat_model = build_chat_model(
-        openai=settings.openai, anthropic=settings.anthropic, order=settings.query.providers
+        openai=settings.openai, anthropic=settings.anthropic, order=query.providers
     )
     retriever = Retriever(
         database=database,
-        vectors=vectors,
+        vectors=upstreams.searcher,
         embedder_of=embedders.of,
-        depth=settings.query.depth,
+        results=results,
+        depth=query.depth,
         space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
     return ProcessContext(
         database=database,
         vectors=vectors,
+        upstreams=upstreams,
         embedders=embedders,
+        results=results,
         chat_model=chat_model,
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
-        answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=settings.query),
+        answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=query),
     )

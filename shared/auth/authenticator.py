@@ -68,13 +68,16 @@ class Authenticator:
         known = self._known.get(key_hash)
         if known is not None:
             return known
-        async with self._database.credentials(key_hash) as connection:
-            stored = await Keys(connection).by_hash(key_hash)
+        stored = await self._database.in_time(self._read(key_hash))
         if stored is None:
             raise Unauthenticated
         principal = _principal(stored)
         self._known.put(key_hash, principal, ttl_s=stored.expires_in_s)
         return principal
+
+    async def _read(self, key_hash: bytes) -> StoredKey | None:
+        async with self._database.credentials(key_hash) as connection:
+            return await Keys(connection).by_hash(key_hash)
 
 
 def _principal(stored: StoredKey) -> Principal:

@@ -5,8 +5,9 @@ for the transaction alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -23,6 +24,8 @@ _BEGIN = text(
     "SELECT set_config('role', :role, true), set_config('app.tenant', :tenant, true),"
     " set_config('app.key_hash', :key_hash, true)"
 )
+
+T = TypeVar("T")
 
 
 class Database:
@@ -56,6 +59,28 @@ class Database:
             APP_ROLE, key_hash=key_hash.hex(), within_s=self._begin_timeout_s
         ) as connection:
             yield connection
+
+    async def in_time(self, reading: Coroutine[Any, Any, T]) -> T:
+        """Return what a short read finds, within the time in which a transaction must begin.
+
+        One that Postgres stops answering in the middle of is left to itself: it ends, and gives
+        its connection back, when Postgres is there again or the connection breaks. It must not
+        write, for nobody learns what becomes of it.
+
+        Raises:
+            DatabaseUnavailable: there was no answer in time.
+        """
+        task = asyncio.create_task(reading)
+        try:
+            await asyncio.wait({task}, timeout=self._begin_timeout_s)
+        finally:
+            if not task.done():
+                leaving = asyncio.create_task(_outlive(task))
+                self._given_up.add(leaving)
+                leaving.add_done_callback(self._given_up.discard)
+        if not task.done():
+            raise DatabaseUnavailable
+        return task.result()
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[AsyncConnection]:
@@ -121,6 +146,11 @@ class Database:
 async def _give_back(beginning: asyncio.Future[AsyncConnection]) -> None:
     with suppress(Exception):
         await (await beginning).close()
+
+
+async def _outlive(reading: asyncio.Task[Any]) -> None:
+    with suppress(Exception):
+        await reading
 
 
 def async_url(url: str) -> str:

@@ -13,7 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 ACTIVE = text("""
-SELECT i.id, i.space, i.ready, i.analyser, i.languages
+SELECT i.id, i.space, i.ready, i.analyser, i.languages, c.fields,
+       (SELECT coalesce(sum(g.raised), 0)::bigint FROM generations g
+        WHERE g.collection_id = c.id) AS generation
 FROM collections c JOIN indexes i ON i.id = c.active_index
 WHERE c.name = :name AND c.deleted_at IS NULL
 """)
@@ -39,7 +41,8 @@ class ActiveIndex:
     """The index that answers for a collection; until it is `ready` it holds nothing.
 
     `analyser` made its sparse terms, empty if that was not told; `languages` says about how many
-    of its chunks each language has.
+    of its chunks each language has. `generation` rises in each transaction that changes what a
+    search of the collection may find; `fields` are the types of its attributes known so far.
     """
 
     id: UUID
@@ -47,6 +50,8 @@ class ActiveIndex:
     ready: bool
     analyser: str
     languages: Mapping[str, int]
+    generation: int
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,10 @@ from shared.database.columns import metadata as _metadata
 from shared.database.columns import moment as _moment
 from shared.database.columns import refers as _refers
 from shared.database.columns import tenant as _tenant
+from shared.database.search_tables import generations_table
 
 metadata = _metadata
+generations = generations_table(metadata)
 
 tenants = Table(
     "tenants",
@@ -166,10 +168,7 @@ jobs = Table(
     # Rises whenever older claims must no longer write; a late write with an older fence is refused.
     _count("fence"),
     _count("attempts"),
-    _count("parts_total"),
-    _count("parts_left"),
-    _count("pages_total"),
-    _count("pages_done"),
+    *(_count(name) for name in ("parts_total", "parts_left", "pages_total", "pages_done")),
     *(_count(name) for name in ("chunks_total", "chunks_left")),
     # How deep in archives it lies, the job of the outermost, and what that one has unpacked to.
     *(_count(name) for name in ("depth", "members", "member_kib")),

@@ -1,14 +1,19 @@
 """A wrapper that remembers the vectors of questions, in this process alone."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 
+from shared.caches import Flights, SizedCache
 from shared.embeddings.base import Embedded, Embedder, Vectors
 from shared.models import EmbeddingSpace
 
-# 2,048 vectors of 1,536 dimensions are 12 MB.
-MAX_QUERIES = 2048
+# By the space's name and the question.
+VectorCache = SizedCache[tuple[str, str], Vectors]
+_LETTER_BYTES = 4
+
+
+def build_vector_cache(max_bytes: int) -> VectorCache:
+    """Return a cache that all spaces of a process share; of 0 bytes it keeps nothing."""
+    return SizedCache("vectors", max_bytes=max_bytes)
 
 
 class CachedEmbedder:
@@ -17,12 +22,11 @@ class CachedEmbedder:
     Failures are not remembered. Documents pass by: the index is their cache.
     """
 
-    def __init__(self, embedder: Embedder, *, most: int = MAX_QUERIES) -> None:
-        """Wrap an embedder; the least recently asked of more than `most` questions is dropped."""
+    def __init__(self, embedder: Embedder, cache: VectorCache) -> None:
+        """Wrap an embedder; the cache may be that of other spaces too."""
         self._embedder = embedder
-        self._most = most
-        self._asked: OrderedDict[str, asyncio.Task[Vectors]] = OrderedDict()
-        self.hits = 0
+        self._cache = cache
+        self._flights: Flights[str, Vectors] = Flights("vectors")
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -35,30 +39,19 @@ class CachedEmbedder:
 
     async def embed_query(self, text: str) -> Vectors:
         """Embed one question, or remember it."""
-        task = self._asked.get(text)
-        if task is None:
-            task = asyncio.create_task(self._embedder.embed_query(text))
-            self._asked[text] = task
-            task.add_done_callback(lambda done: self._forget_failure(text, done))
-            self._drop_oldest()
-        else:
-            self.hits += 1
-            self._asked.move_to_end(text)
-        # Shielded: one client that leaves must not take the answer from those who wait with it.
-        return await asyncio.shield(task)
+        known = self._cache.get((self.space.name, text))
+        if known is not None:
+            return known
+        vector, _ = await self._flights.share(text, lambda: self._ask(text))
+        return vector
 
     async def aclose(self) -> None:
         """Stop what is under way and close the embedder."""
-        for task in self._asked.values():
-            task.cancel()
-        self._asked.clear()
+        self._flights.cancel()
         await self._embedder.aclose()
 
-    def _drop_oldest(self) -> None:
-        while len(self._asked) > self._most:
-            self._asked.popitem(last=False)
-
-    def _forget_failure(self, text: str, task: asyncio.Task[Vectors]) -> None:
-        failed = task.cancelled() or task.exception() is not None
-        if failed and self._asked.get(text) is task:
-            del self._asked[text]
+    async def _ask(self, text: str) -> Vectors:
+        vector = await self._embedder.embed_query(text)
+        size = vector.nbytes + _LETTER_BYTES * len(text)
+        self._cache.put((self.space.name, text), vector, size)
+        return vector

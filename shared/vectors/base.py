@@ -6,10 +6,15 @@ query may see; Postgres does (see `services.query_api.retrieval`).
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from shared.errors import VectorStoreUnavailable
+
+# What an attribute's values are looked up as.
+FieldKind = Literal["keyword", "number", "boolean", "time"]
+# Attributes of one index that are quick to filter by; each costs memory and every write time.
+MOST_INDEXED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,14 @@ class VectorStore(Protocol):
 
     async def create_index(self, index_id: UUID, *, dimensions: int) -> None:
         """Make the collection of an index, its payload indexes included; idempotent."""
+        ...
+
+    async def index_fields(self, index_id: UUID, fields: Mapping[str, FieldKind]) -> None:
+        """Make filters by these attributes quick; idempotent.
+
+        What is indexed already stays as it is; beyond `MOST_INDEXED` of an index, filters stay
+        slow. They find the same in any case.
+        """
         ...
 
     async def drop_index(self, index_id: UUID) -> None:

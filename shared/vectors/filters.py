@@ -34,6 +34,8 @@ class ValueKind(StrEnum):
     TEXT = "a string"
     NUMBER = "a number"
     TIME = "an ISO 8601 date or time"
+    STRING = "a string, and ordered as an ISO 8601 date or time"
+    BOOLEAN = "true or false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,21 @@ BUILT_IN = {
     "page": Field(("page",), ValueKind.NUMBER),
     "created_at": Field(("created_at",), ValueKind.TIME),
 }
+# What a collection knows of its attributes, by the name of the type on the wire.
+KINDS = {
+    "string": ValueKind.STRING,
+    "number": ValueKind.NUMBER,
+    "boolean": ValueKind.BOOLEAN,
+}
 # An attribute of such a name could not be asked for; it is refused when a document is sent.
 RESERVED = frozenset({*BUILT_IN, "any", "all", "not"})
 
 
-def parse_filters(filters: Mapping[str, Any]) -> AllOf:
+def parse_filters(filters: Mapping[str, Any], types: Mapping[str, str] | None = None) -> AllOf:
     """Read filters of the wire form; empty ones match everything.
+
+    `types` are those a collection knows of its attributes: a value that could never match is then
+    refused. Attributes it does not name may be compared with anything.
 
     Raises:
         InvalidInput: the detail names what is wrong and what is expected there.
@@ -121,7 +132,7 @@ def parse_filters(filters: Mapping[str, Any]) -> AllOf:
     Example:
         `parse_filters({"author": "Ann", "year": {"gte": 2020}})`
     """
-    return _Reader().read(filters, 0)
+    return _Reader(types or {}).read(filters, 0)
 
 
 def parse_time(text: str) -> datetime | None:
@@ -138,7 +149,8 @@ def parse_time(text: str) -> datetime | None:
 class _Reader:
     """Reads one tree and counts its conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self._types = types
         self._left = _MOST_CONDITIONS
 
     def read(self, filters: object, depth: int) -> AllOf:
@@ -157,7 +169,7 @@ class _Reader:
             parts = tuple(self.read(part, depth + 1) for part in value)
             return AnyOf(parts) if key == "any" else AllOf(parts)
         tests = value if isinstance(value, Mapping) else {"eq": value}
-        return self._tests(_field(key), tests)
+        return self._tests(_field(key, self._types), tests)
 
     def _tests(self, field: Field, tests: Mapping[str, Any]) -> AllOf:
         bounds = {name: tests[name] for name in _BOUNDS if name in tests}
@@ -188,14 +200,14 @@ class _Reader:
             raise InvalidInput(f"filters: more than {_MOST_CONDITIONS} conditions.")
 
 
-def _field(key: str) -> Field:
+def _field(key: str, types: Mapping[str, str]) -> Field:
     if key in BUILT_IN:
         return BUILT_IN[key]
     if not _NAME.fullmatch(key):
         raise InvalidInput(
             f"filters: {_shown(key)} cannot name an attribute: 1 to 255 characters, no quotes."
         )
-    return Field(("attributes", key))
+    return Field(("attributes", key), KINDS.get(types.get(key, ""), ValueKind.ANY))
 
 
 def _equals(field: Field, value: object) -> Condition:
@@ -236,20 +248,25 @@ def _between(field: Field, bounds: Mapping[str, object]) -> Between:
 
 
 def _bound(field: Field, operator: str, value: object) -> float | datetime:
-    if field.kind in (ValueKind.ID, ValueKind.TEXT):
+    if field.kind in _UNORDERED:
         raise InvalidInput(f"filters: `{field.path[-1]}` has no order, so no `{operator}`.")
-    if isinstance(value, str) and field.kind is ValueKind.ANY:
-        moment = parse_time(value)
-        if moment is None:
-            raise InvalidInput(
-                f"filters: `{operator}` of `{field.path[-1]}` needs a number"
-                f" or {ValueKind.TIME}, not {_shown(value)}."
-            )
-        return moment
+    if field.kind is ValueKind.STRING or (field.kind is ValueKind.ANY and isinstance(value, str)):
+        return _moment(field, operator, value)
     scalar = _scalar(field, value)
     if isinstance(scalar, str | bool):
         raise InvalidInput(f"filters: `{operator}` of `{field.path[-1]}` needs a number.")
     return scalar
+
+
+def _moment(field: Field, operator: str, value: object) -> datetime:
+    moment = _time(value)
+    if moment is None:
+        number = "a number or " if field.kind is ValueKind.ANY else ""
+        raise InvalidInput(
+            f"filters: `{operator}` of `{field.path[-1]}` needs {number}{ValueKind.TIME},"
+            f" not {_shown(value)}."
+        )
+    return moment
 
 
 def _scalar(field: Field, value: object) -> str | bool | float | datetime:
@@ -280,6 +297,10 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and not _SURROGATE.search(value) else None
 
 
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
 def _id(value: object) -> str | None:
     try:
         return str(UUID(value)) if isinstance(value, str) else None
@@ -302,7 +323,10 @@ _READERS: Mapping[ValueKind, Callable[[object], str | bool | float | datetime | 
     ValueKind.TEXT: _text,
     ValueKind.NUMBER: _number,
     ValueKind.TIME: _time,
+    ValueKind.STRING: _text,
+    ValueKind.BOOLEAN: _boolean,
 }
+_UNORDERED = frozenset({ValueKind.ID, ValueKind.TEXT, ValueKind.BOOLEAN})
 _OPERATORS: Mapping[str, Callable[[Field, object], Condition]] = {
     "eq": _equals,
     "ne": lambda field, value: NoneOf((_equals(field, value),)),

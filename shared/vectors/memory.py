@@ -16,6 +16,7 @@ from shared.errors import CitewellError
 from shared.vectors.base import (
     Candidate,
     Candidates,
+    FieldKind,
     IndexMissing,
     Point,
     SparseVector,
@@ -52,6 +53,9 @@ class MemoryVectorStore:
     async def create_index(self, index_id: UUID, *, dimensions: int) -> None:
         """Make an index; idempotent."""
         self._indexes.setdefault(index_id, _Index(dimensions))
+
+    async def index_fields(self, index_id: UUID, fields: Mapping[str, FieldKind]) -> None:
+        """Do nothing: every point is looked at."""
 
     async def drop_index(self, index_id: UUID) -> None:
         """Remove an index; idempotent."""

@@ -15,12 +15,35 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from shared.errors import CitewellError, Conflict, VectorStoreUnavailable
-from shared.vectors.base import Candidate, Candidates, IndexMissing, Point, VectorQuery
+from shared.vectors.base import (
+    MOST_INDEXED,
+    Candidate,
+    Candidates,
+    FieldKind,
+    IndexMissing,
+    Point,
+    VectorQuery,
+)
 from shared.vectors.filters import parse_filters
-from shared.vectors.qdrant_filters import qdrant_condition
+from shared.vectors.qdrant_filters import attribute_key, qdrant_condition
 
 DENSE, TERMS = "dense", "terms"
-INDEXED = ("tenant_id", "document_id", "version_id", "filename")
+# A number is a float there: an integer index would cut the fractions of a filter's bounds.
+SCHEMAS: Mapping[FieldKind, models.PayloadSchemaType] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "number": models.PayloadSchemaType.FLOAT,
+    "boolean": models.PayloadSchemaType.BOOL,
+    "time": models.PayloadSchemaType.DATETIME,
+}
+INDEXED: Mapping[str, FieldKind] = {
+    "tenant_id": "keyword",
+    "document_id": "keyword",
+    "version_id": "keyword",
+    "filename": "keyword",
+    "media_type": "keyword",
+    "page": "number",
+    "created_at": "time",
+}
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 # Vectors fetched by one request: at 3072 dimensions some 16 MB of JSON.
 FETCHED_AT_ONCE = 256
@@ -40,6 +63,7 @@ _PASSING = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
 }
+_TENANT_SCHEMA = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
 T = TypeVar("T")
 
 
@@ -76,8 +100,24 @@ class QdrantVectorStore:
                     name, vectors_config={DENSE: dense}, sparse_vectors_config={TERMS: terms}
                 )
             )
-        for field in INDEXED:
-            await self._index_field(name, field)
+        for field, kind in INDEXED.items():
+            await self._index_field(name, field, kind)
+
+    async def index_fields(self, index_id: UUID, fields: Mapping[str, FieldKind]) -> None:
+        """Index what is not; the server builds it beside other work.
+
+        Raises:
+            IndexMissing: the index was not made yet.
+        """
+        name = _collection(index_id)
+        schema = (await self._ask(self._client.get_collection(name))).payload_schema
+        # Qdrant writes paths without the quotes they do not need.
+        there = {key.replace('"', "") for key in schema} - set(INDEXED)
+        wanted = {attribute_key(one): kind for one, kind in fields.items()}
+        fresh = [key for key in wanted if key.replace('"', "") not in there]
+        for key in fresh[: max(0, MOST_INDEXED - len(there))]:
+            kind = SCHEMAS[wanted[key]]
+            await self._ask(self._client.create_payload_index(name, key, kind, wait=False))
 
     async def drop_index(self, index_id: UUID) -> None:
         """Remove the collection; idempotent."""
@@ -167,11 +207,9 @@ class QdrantVectorStore:
         """Close the connections."""
         await self._client.close()
 
-    async def _index_field(self, name: str, field: str) -> None:
-        keyword = models.KeywordIndexParams(
-            type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant_id"
-        )
-        await self._ask(self._client.create_payload_index(name, field, keyword, wait=True))
+    async def _index_field(self, name: str, field: str, kind: FieldKind) -> None:
+        schema = _TENANT_SCHEMA if field == "tenant_id" else SCHEMAS[kind]
+        await self._ask(self._client.create_payload_index(name, field, schema, wait=True))
 
     async def _count_each(
         self, index_id: UUID, those: models.FieldCondition, *, limit: int
@@ -189,7 +227,7 @@ class QdrantVectorStore:
             answer = await count()
         except _Refused:
             # Whoever made the collection was stopped before its fields were indexed.
-            await self._index_field(name, "version_id")
+            await self._index_field(name, "version_id", "keyword")
             answer = await count()
         return {UUID(str(hit.value)): hit.count for hit in answer.hits}
 

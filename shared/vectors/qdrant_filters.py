@@ -31,6 +31,11 @@ def qdrant_condition(condition: Condition) -> models.Condition:
             return _field_condition(condition)
 
 
+def attribute_key(name: str) -> str:
+    """Return where an attribute's values lie, in Qdrant's syntax."""
+    return _key(Field(("attributes", name)))
+
+
 def _field_condition(condition: Equals | OneOf | Between | Present) -> models.Condition:
     key = _key(condition.field)
     match condition:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 import numpy as np
 import pytest
 
+from shared.breaker import Breaker
 from shared.embeddings.base import Embedder, EmbeddingTimedOut
-from shared.embeddings.cached import CachedEmbedder
+from shared.embeddings.cached import CachedEmbedder, build_vector_cache
 from shared.embeddings.fake import HashingEmbedder
+from shared.embeddings.guarded import GuardedEmbedder
 from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.openai import OpenAIEmbedder
 from shared.embeddings.spaces import FAKE, LOCAL, OPENAI_SMALL, embedding_space
@@ -49,13 +51,14 @@ def openai(
     return OpenAIEmbedder(space, api_key=key, base_url=provider.url, timeout_s=timeout_s)
 
 
-@pytest.fixture(params=["local", "openai", "fake", "cached"])
+@pytest.fixture(params=["local", "openai", "fake", "cached", "guarded"])
 async def embedder(request: pytest.FixtureRequest, provider: Provider) -> AsyncIterator[Embedder]:
     built: dict[str, Embedder] = {
         "local": LocalEmbedder(LOCAL, folder=weights_folder),
         "openai": openai(provider),
         "fake": HashingEmbedder(FAKE),
-        "cached": CachedEmbedder(HashingEmbedder(FAKE)),
+        "cached": CachedEmbedder(HashingEmbedder(FAKE), build_vector_cache(1_000_000)),
+        "guarded": GuardedEmbedder(HashingEmbedder(FAKE), Breaker("test"), timeout_s=15),
     }
     yield built[request.param]
     for one in built.values():

@@ -20,6 +20,7 @@ QUERY = VectorQuery(tenant_id="t", depth=3, dense=[1.0, 0.0])
 # In the order of the port; each must fail in the same way.
 CALLS: dict[str, Callable[[QdrantVectorStore], Awaitable[object]]] = {
     "create_index": lambda store: store.create_index(INDEX, dimensions=2),
+    "index_fields": lambda store: store.index_fields(INDEX, {"year": "number"}),
     "drop_index": lambda store: store.drop_index(INDEX),
     "upsert": lambda store: store.upsert(INDEX, [POINT]),
     "search": lambda store: store.search(INDEX, QUERY),

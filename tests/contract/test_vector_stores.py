@@ -15,7 +15,14 @@ import pytest_asyncio
 from qdrant_client import AsyncQdrantClient, models
 
 from shared.errors import CitewellError, InvalidInput, VectorStoreUnavailable
-from shared.vectors.base import IndexMissing, Point, SparseVector, VectorQuery, VectorStore
+from shared.vectors.base import (
+    FieldKind,
+    IndexMissing,
+    Point,
+    SparseVector,
+    VectorQuery,
+    VectorStore,
+)
 from shared.vectors.memory import MemoryVectorStore
 from shared.vectors.qdrant import COUNTED_AT_ONCE, QdrantVectorStore
 from tests.support.qdrant import QdrantTestSettings, start_qdrant
@@ -211,6 +218,7 @@ ANN: dict[str, Any] = {
     "due": "2026-04-01",
     "big": 2**53 + 1,
     "my key.v1": "x",
+    "odd": {"a": 1},
 }
 BOB: dict[str, Any] = {
     "author": "Bob",
@@ -219,6 +227,20 @@ BOB: dict[str, Any] = {
     "signed": False,
     "tags": [],
     "gone": None,
+    "odd": "x",
+}
+# Indexes make filters quick and change nothing else, whatever else a point holds there.
+FIELDS: dict[str, FieldKind] = {
+    "author": "keyword",
+    "year": "number",
+    "ratio": "number",
+    "big": "number",
+    "signed": "boolean",
+    "tags": "keyword",
+    "due": "time",
+    "gone": "keyword",
+    "my key.v1": "keyword",
+    "odd": "keyword",
 }
 
 # Which of the points `ann`, `bob` and `bare` (without attributes) filters leave.
@@ -260,6 +282,10 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
     ({"tags": {"exists": True}}, {"ann"}),
     ({"my key.v1": "x"}, {"ann"}),
     ({"my key": {"exists": True}}, set()),
+    ({"odd": {"exists": True}}, {"ann", "bob"}),
+    ({"odd": "x"}, {"bob"}),
+    ({"due": "2026-04-01"}, {"ann"}),
+    ({"due": {"exists": False}}, {"bob", "bare"}),
     ({"author": "Ann", "year": 2024}, set()),
     ({"any": [{"author": "Ann"}, {"year": 2024}]}, {"ann", "bob"}),
     ({"all": [{"author": "Ann"}, {"year": {"lt": 2021}}]}, {"ann"}),
@@ -324,8 +350,10 @@ class Filled:
         return {names[one.chunk_id] for one in found.dense}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def filled(url: str) -> AsyncIterator[Filled]:
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["plain", "indexed before", "indexed after"]
+)
+async def filled(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Filled]:
     points = {
         "ann": point(**MARCH, attributes=ANN),
         "bob": point(**MAY, attributes=BOB),
@@ -333,7 +361,12 @@ async def filled(url: str) -> AsyncIterator[Filled]:
     }
     store, index_id = build(url), uuid4()
     await store.create_index(index_id, dimensions=4)
+    if request.param == "indexed before":
+        await store.index_fields(index_id, FIELDS)
     await store.upsert(index_id, list(points.values()))
+    if request.param == "indexed after":
+        for _ in range(2):
+            await store.index_fields(index_id, FIELDS)
     yield Filled(store, index_id, points)
     await store.drop_index(index_id)
     await store.aclose()

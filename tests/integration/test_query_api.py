@@ -12,13 +12,20 @@ from sqlalchemy import update
 from services.query_api.generation.prompt import VERSION
 from shared.database.chunks import Chunks
 from shared.database.engine import Database
-from shared.database.tables import indexes
+from shared.database.tables import collections, indexes
 from shared.embeddings.sparse import ANALYSER
 from shared.settings import QdrantSettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
 from tests.support.qdrant import start_qdrant
-from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
+from tests.support.query_api import (
+    Corpus,
+    QueryApi,
+    bearer,
+    patient_query,
+    query_settings,
+    started_query_api,
+)
 
 VACATION = "Every employee has 26 days of paid vacation a year."
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
@@ -179,7 +186,7 @@ async def test_what_lies_behind_dead_points_is_still_found(
     for _ in range(12):
         dead = await corpus.add("Parental leave?", "Parental leave!")
         await corpus.delete(dead)
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert [hit["filename"] for hit in found["hits"]] == ["live.txt"]
@@ -192,7 +199,7 @@ async def test_a_search_that_gives_up_says_so(
     for _ in range(80):
         dead = await corpus.add("Parental leave?")
         await corpus.delete(dead)
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert found["hits"] == []
@@ -207,7 +214,7 @@ async def test_an_orphan_point_hides_no_live_chunk(
     ghost = type(stored)(stored.document_id, stored.version_id, orphans)
     index_id = corpus.indexes["acme", "default"][1]
     await corpus._upsert(index_id, ghost, ["Parental leave?"] * 24, {"tenant_id": "acme"})  # noqa: SLF001
-    settings = query_settings(database_url, qdrant_url, depth=10)
+    settings = query_settings(database_url, qdrant_url, query=patient_query(depth=10))
     async with started_query_api(settings) as api:
         found = await api.search("Parental leave", limit=5)
     assert texts(found) == ["Parental leave."]
@@ -325,9 +332,14 @@ async def test_health_metrics_and_openapi_are_there(api: QueryApi, corpus: Corpu
     await corpus.add(LEAVE)
     await api.ask("How long is parental leave?")
     ready = (await api.http.get("/readyz")).json()
-    assert set(ready["dependencies"]) == {"postgres", "qdrant"}
+    assert set(ready["dependencies"]) == {"postgres", "qdrant", "embedder"}
     metrics = (await api.http.get("/metrics")).text
-    for name in ("citewell_query_stage_seconds", "citewell_answers_total"):
+    for name in (
+        "citewell_query_stage_seconds",
+        "citewell_answers_total",
+        "citewell_cache_lookups_total",
+        "citewell_cache_bytes",
+    ):
         assert name in metrics
     assert (await api.http.get("/healthz")).status_code == 200
     document = (await api.http.get("/openapi.json")).json()
@@ -339,3 +351,16 @@ def _events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if not block.startswith(":"):
             name, data = block.split("\n")
             yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+async def test_a_filter_that_its_collections_types_rule_out_is_refused_by_name(
+    api: QueryApi, corpus: Corpus, database: Database
+) -> None:
+    await corpus.add(LEAVE, attributes={"year": 2020})
+    async with database.worker() as connection:
+        await connection.execute(update(collections).values(fields={"year": "number"}))
+    for path, body in (("/v1/search", {"query": "leave"}), ("/v1/query", {"question": "leave"})):
+        refused = await api.post(path, **body, filters={"year": "2020"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert "`year` is compared with a number, not '2020'" in refused.json()["detail"]
+    assert texts(await api.search("leave", filters={"year": 2020})) == [LEAVE]

@@ -5,19 +5,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import NamedTuple
 
 import pytest
 from pydantic import SecretStr
 
+from services.query_api import upstreams
 from services.query_api.app import create_app
 from services.query_api.chat_models import backoff
+from shared.breaker import FAILURES
 from shared.database.engine import Database, build_database
 from shared.database.migrate import migrate
-from shared.embeddings.base import Vectors
-from shared.embeddings.cached import CachedEmbedder
 from shared.embeddings.fake import HashingEmbedder
-from shared.embeddings.spaces import FAKE
+from shared.embeddings.openai import OpenAIEmbedder
+from shared.embeddings.spaces import FAKE, embedding_space
 from shared.errors import ConfigurationInvalid, EmbeddingUnavailable
 from shared.settings import DatabaseSettings, QdrantSettings
 from shared.settings_providers import OpenAISettings
@@ -25,9 +27,16 @@ from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
 from tests.support.postgres import start_postgres
 from tests.support.provider import KEY, Provider, start_provider
-from tests.support.qdrant import start_qdrant
-from tests.support.query_api import Corpus, query_settings, started_query_api
+from tests.support.qdrant import run_qdrant, start_qdrant
+from tests.support.query_api import (
+    Corpus,
+    QueryApi,
+    patient_query,
+    query_settings,
+    started_query_api,
+)
 
+SPACE = embedding_space("openai/text-embedding-3-small@64")
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 QUESTION = "How long is parental leave?"
 BOTH = (("/v1/search", {"query": QUESTION}), ("/v1/query", {"question": QUESTION}))
@@ -125,24 +134,65 @@ async def test_a_model_asked_for_by_name_fails_as_itself(
     assert "event: done" not in stream.text
 
 
-@pytest.mark.usefixtures("corpus")
+@pytest.fixture
+async def breaking(
+    database_url: str, qdrant_url: str, corpus: Corpus
+) -> AsyncIterator[tuple[QueryApi, HashingEmbedder]]:
+    """A query API, and the embedder of its space, which fails as a test says."""
+    assert corpus.embedder.space is FAKE
+    embedder = HashingEmbedder(FAKE)
+    query = patient_query(result_cache_bytes=0)
+    async with started_query_api(query_settings(database_url, qdrant_url, query=query)) as api:
+        context = api.context
+        context.embedders._made[FAKE.name] = context.upstreams.wrap(embedder)  # noqa: SLF001
+        yield api, embedder
+
+
 async def test_without_its_embedder_a_search_goes_on_with_words(
-    database_url: str, qdrant_url: str
+    breaking: tuple[QueryApi, HashingEmbedder],
 ) -> None:
-    async with started_query_api(query_settings(database_url, qdrant_url)) as api:
-        broken = HashingEmbedder(FAKE)
-        broken.failure = EmbeddingUnavailable()
-        api.context.embedders._made[FAKE.name] = CachedEmbedder(broken)  # noqa: SLF001
-        found = await api.search(QUESTION)
-        assert found["degraded"] == ["embedder"]
-        assert found["hits"][0]["text"] == LEAVE
-        answer = await api.ask(QUESTION)
-        assert (answer["degraded"], answer["abstained"]) == (["embedder"], False)
-        dense = await api.post("/v1/search", query=QUESTION, mode="dense")
-        assert (dense.status_code, dense.json()["code"]) == (502, "embedding_unavailable")
-        broken.failure = None
-        await asyncio.sleep(0)
-        assert "degraded" not in await api.search(QUESTION)
+    api, embedder = breaking
+    embedder.failure = EmbeddingUnavailable()
+    found = await api.search(QUESTION)
+    assert found["degraded"] == ["embedder"]
+    assert found["hits"][0]["text"] == LEAVE
+    answer = await api.ask(QUESTION)
+    assert (answer["degraded"], answer["abstained"]) == (["embedder"], False)
+    dense = await api.post("/v1/search", query=QUESTION, mode="dense")
+    assert (dense.status_code, dense.json()["code"]) == (502, "embedding_unavailable")
+
+
+async def test_without_its_embedder_a_question_asked_before_is_not_degraded(
+    breaking: tuple[QueryApi, HashingEmbedder],
+) -> None:
+    api, embedder = breaking
+    before = await api.search(QUESTION)
+    embedder.failure = EmbeddingUnavailable()
+    after = await api.search(QUESTION)
+    assert (after["hits"], "degraded" in after) == (before["hits"], False)
+    assert (await api.search("Another question?"))["degraded"] == ["embedder"]
+
+
+async def test_an_embedder_that_fails_three_times_is_left_alone_until_a_probe_works(
+    breaking: tuple[QueryApi, HashingEmbedder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, embedder = breaking
+    monkeypatch.setattr(upstreams, "OPEN_S", 0.3)
+    api.context.embedders._made[FAKE.name] = api.context.upstreams.wrap(embedder)  # noqa: SLF001
+    embedder.failure = EmbeddingUnavailable()
+    for number in range(6):
+        assert (await api.search(f"question {number}"))["degraded"] == ["embedder"]
+    assert embedder.calls == FAILURES
+    dense = await api.post("/v1/search", query=QUESTION, mode="dense")
+    assert (dense.status_code, dense.json()["code"]) == (503, "embedding_unavailable")
+    assert int(dense.headers["Retry-After"]) >= 1
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["dependencies"]["embedder"]["status"] == "down"
+    embedder.failure = None
+    await asyncio.sleep(0.3)
+    assert "degraded" not in await api.search(QUESTION)
+    assert (await api.http.get("/readyz")).json()["status"] == "ready"
 
 
 @pytest.fixture
@@ -161,21 +211,57 @@ def doomed_postgres(tmp_path: Path) -> Iterator[Doomed]:
         yield Doomed(url, stack.close)
 
 
-@pytest.mark.usefixtures("corpus")
 async def test_an_embedder_that_hangs_is_not_waited_for(
-    database_url: str, qdrant_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, qdrant_url: str, provider: Provider, database: Database
 ) -> None:
-    async with started_query_api(query_settings(database_url, qdrant_url)) as api:
-        monkeypatch.setattr(api.context.retriever, "_embed_timeout_s", 0.05)
-        monkeypatch.setattr(api.context.embedders.of(FAKE.name), "embed_query", _hang)
-        assert (await api.search(QUESTION))["degraded"] == ["embedder"]
+    vectors: VectorStore = build_vector_store(QdrantSettings(url=qdrant_url))
+    embedder = OpenAIEmbedder(SPACE, api_key=KEY, base_url=provider.url, timeout_s=10)
+    await Corpus(database, vectors, embedder).add(LEAVE)
+    await vectors.aclose()
+    await embedder.aclose()
+    settings = query_settings(
+        database_url, qdrant_url, openai=chat(provider), query=patient_query(embed_timeout_s=0.3)
+    )
+    async with started_query_api(settings) as api:
+        provider.hang(5, times=2)
+        started = time.perf_counter()
+        found = await api.search(QUESTION)
         dense = await api.post("/v1/search", query=QUESTION, mode="dense")
+        assert time.perf_counter() - started < 5
+    assert found["degraded"] == ["embedder"]
+    assert found["hits"][0]["text"] == LEAVE
     assert (dense.status_code, dense.json()["code"]) == (504, "embedding_unavailable")
 
 
-async def _hang(text: str) -> Vectors:
-    await asyncio.sleep(60)
-    raise AssertionError(text)
+async def test_a_frozen_qdrant_is_told_of_in_time_then_at_once_and_used_when_it_is_back(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with run_qdrant(tmp_path) as server:
+        vectors = build_vector_store(QdrantSettings(url=server.url))
+        await Corpus(database, vectors).add(LEAVE)
+        await vectors.aclose()
+        query = patient_query(store_timeout_s=0.5, result_cache_bytes=0)
+        async with started_query_api(query_settings(database_url, server.url, query=query)) as api:
+            assert (await api.search(QUESTION))["hits"]
+            server.process.send_signal(SIGSTOP)
+            try:
+                slow = [await _timed_refusal(api) for _ in range(FAILURES)]
+                quick = [await _timed_refusal(api) for _ in range(5)]
+                ready = await api.http.get("/readyz")
+            finally:
+                server.process.send_signal(SIGCONT)
+            assert ready.status_code == 503
+            assert sum(quick) < min(slow)
+            await asyncio.sleep(upstreams.OPEN_S)
+            assert (await api.search(QUESTION))["hits"]
+
+
+async def _timed_refusal(api: QueryApi) -> float:
+    started = time.perf_counter()
+    down = await api.post("/v1/search", query=QUESTION)
+    assert (down.status_code, down.json()["code"]) == (503, "vector_store_unavailable")
+    assert int(down.headers["Retry-After"]) >= 1
+    return time.perf_counter() - started
 
 
 async def test_without_qdrant_it_is_503_with_retry_after(
@@ -185,8 +271,10 @@ async def test_without_qdrant_it_is_503_with_retry_after(
     await Corpus(database, vectors).add(LEAVE)
     await vectors.aclose()
     async with started_query_api(query_settings(database_url, doomed_qdrant.url)) as api:
-        assert (await api.search(QUESTION))["hits"]
+        known = await api.search("What was asked before?")
         doomed_qdrant.stop()
+        # What is remembered, and live by Postgres' word, is as good as ever.
+        assert (await api.search("What was asked before?"))["hits"] == known["hits"] != []
         for path, body in BOTH:
             down = await api.post(path, **body)
             assert (down.status_code, down.json()["code"]) == (503, "vector_store_unavailable")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from services.query_api.app import create_app
 from services.query_api.chat_models import backoff
-from services.query_api.chat_models.breaker import FAILURES
+from shared.breaker import FAILURES
 from shared.database.engine import build_database
 from shared.errors import ConfigurationInvalid
 from shared.settings import DatabaseSettings, QdrantSettings, Settings

@@ -37,7 +37,7 @@ def query_settings(
     *,
     openai: OpenAISettings | None = None,
     anthropic: AnthropicSettings | None = None,
-    depth: int = 100,
+    query: QuerySettings | None = None,
 ) -> Settings:
     """Settings of a query API that reads nothing from the environment."""
     return Settings(
@@ -46,8 +46,14 @@ def query_settings(
         auth=AuthSettings(secret=SecretStr(SECRET)),
         openai=openai or OpenAISettings(api_key=None),
         anthropic=anthropic or AnthropicSettings(api_key=None),
-        query=QuerySettings(depth=depth),
+        query=query or patient_query(),
     )
+
+
+def patient_query(**changes: Any) -> QuerySettings:
+    """Query settings for a machine that several test runs share, but for what a test changes."""
+    patient = {"embed_timeout_s": PATIENT_S, "store_timeout_s": PATIENT_S}
+    return QuerySettings(**{**patient, **changes})
 
 
 def token(tenant: str, *scopes: str) -> str:

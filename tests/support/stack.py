@@ -20,6 +20,15 @@ READY_S = 120.0
 # The line of postmaster.pid with the port, counted from 0 (PostgreSQL, miscadmin.h).
 POSTMASTER_PORT = 3
 STOP_S = 15.0
+# What the services wait for, on a machine that several test runs share.
+PATIENT = dict.fromkeys(
+    (
+        "CITEWELL_DATABASE_POOL_TIMEOUT_S",
+        "CITEWELL_QUERY_EMBED_TIMEOUT_S",
+        "CITEWELL_QUERY_STORE_TIMEOUT_S",
+    ),
+    str(PATIENT_S),
+)
 CITEWELL = Path(sys.executable).with_name("citewell")
 
 
@@ -71,8 +80,7 @@ def start_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
     """Start the stack, yield it when it is ready, stop it and see that it has stopped."""
     log = folder / "up.log"
     folder.mkdir(parents=True, exist_ok=True)
-    patient = {"CITEWELL_DATABASE_POOL_TIMEOUT_S": str(PATIENT_S)}
-    environment = {**patient, **os.environ, **(settings or {})}  # noqa: TID251 - the child needs PATH and coverage's variables
+    environment = {**PATIENT, **os.environ, **(settings or {})}  # noqa: TID251 - the child needs PATH and coverage's variables
     command = [str(CITEWELL), "up", "--data", str(folder / "data"), "--port", "0"]
     with log.open("wb") as output:
         process = subprocess.Popen(

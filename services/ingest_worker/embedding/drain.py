@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from services.ingest_worker.embedding.budget import Budget, NoLimit
+from services.ingest_worker.embedding.indexes import Indexes
 from services.ingest_worker.embedding.paced import Room
 from services.ingest_worker.embedding.packing import within
 from services.ingest_worker.embedding.points import TextKey, point_of, shares, text_key
@@ -22,7 +23,6 @@ from services.ingest_worker.embedding.spoken import SpokenLanguages
 from services.ingest_worker.embedding.texts import Embeddings, TextVectors, Vector
 from services.ingest_worker.failures import outage_of, pause_s, waiting_after
 from services.ingest_worker.leases import LeaseLost, while_leased
-from shared.database.chunks import Chunks
 from shared.database.embed_queue import EmbedQueue, QueuedChunk, Took, Waiting
 from shared.database.engine import Database
 from shared.database.jobs import Jobs
@@ -102,7 +102,7 @@ class Embedding:
         self._lease_s = ingest.lease_s
         self._grace_s = grace_s
         self._spoken = SpokenLanguages(database)
-        self._ready: set[UUID] = set()
+        self._indexes = Indexes(database=database, vectors=vectors, folders=settings.model_dirs)
         # One slot at a time looks for work: together they would wait for the same chunks.
         self._looking = asyncio.Lock()
         self._found_nothing_at = 0.0
@@ -232,8 +232,7 @@ class Embedding:
         if rest:
             await self._release(claimed, rest, delay_s=0, counted=False)
         # Before anything is paid for: a store that is down must not cost a batch at each try.
-        for index_id in {chunk.index_id for chunk in batch}:
-            await self._make_index(index_id, claimed.space)
+        await self._indexes.make(batch)
         began = perf_counter()
         done = await self._texts.of(batch)
         embed_ms = _ms(perf_counter() - began)
@@ -293,20 +292,11 @@ class Embedding:
             ]
             await self._vectors.upsert(index_id, points)
 
-    async def _make_index(self, index_id: UUID, space: str) -> None:
-        if index_id in self._ready:
-            return
-        known = embedding_space(space, self._settings.model_dirs)
-        await self._vectors.create_index(index_id, dimensions=known.dimensions)
-        async with self._database.worker() as connection:
-            await Chunks(connection).index_is_ready(index_id, analyser=ANALYSER)
-        self._ready.add(index_id)
-
     async def _give_back(self, claimed: Claimed, error: CitewellError) -> None:
         """Give chunks back after a failure; a provider that keeps failing parks their space."""
         delay_s = pause_s(error, attempts=claimed.batch[0].attempts)
         log.warning("embedding_waits", code=error.code, detail=error.detail, delay_s=delay_s)
-        self._ready.clear()
+        self._indexes.forget()
         async with self._database.worker() as connection:
             jobs = list({chunk.job_id for chunk in claimed.batch})
             await Jobs(connection).wait(jobs, waiting_after(error))

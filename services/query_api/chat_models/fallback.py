@@ -8,8 +8,8 @@ import structlog
 from prometheus_client import Counter
 
 from services.query_api.chat_models.base import ChatModel, Completion, Prompt
-from services.query_api.chat_models.breaker import Breaker
 from services.query_api.chat_models.errors import AnswerUnusable
+from shared.breaker import Breaker
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 CHAT_CALLS = Counter(
@@ -48,7 +48,7 @@ class FallbackChatModel:
         """Take at least one provider, in order."""
         self._providers = providers
         self._clock = clock
-        self._breakers = {one.name: Breaker(clock=clock) for one in providers}
+        self._breakers = {one.name: Breaker(one.name, clock=clock) for one in providers}
 
     @property
     def name(self) -> str:

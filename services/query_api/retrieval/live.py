@@ -7,7 +7,8 @@ from services.query_api.retrieval.hits import Live
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import LiveChunks
-from shared.vectors.base import Candidates, VectorQuery, VectorStore
+from shared.vectors.base import Candidates, VectorQuery
+from shared.vectors.guarded import Searcher
 
 MAX_ROUNDS = 3
 
@@ -15,7 +16,7 @@ MAX_ROUNDS = 3
 class LiveSearch:
     """Searches the store and lets Postgres decide what counts."""
 
-    def __init__(self, *, database: Database, vectors: VectorStore) -> None:
+    def __init__(self, *, database: Database, vectors: Searcher) -> None:
         """Take the two stores."""
         self._database = database
         self._vectors = vectors
@@ -35,7 +36,8 @@ class LiveSearch:
             with watch.stage("search"):
                 found = await self._vectors.search(index_id, query)
             with watch.stage("live"):
-                live, dead = await self._drop_dead(index_id, query.tenant_id, found)
+                reading = self._drop_dead(index_id, query.tenant_id, found)
+                live, dead = await self._database.in_time(reading)
             fell = len(_ids(found)) - len(live.chunks)
             if not fell or len(live.chunks) >= wanted or _is_all(found, query.depth):
                 return live

@@ -1,6 +1,5 @@
 """The search use case: a question in one collection, its live hits out."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 import structlog
@@ -9,20 +8,20 @@ from prometheus_client import Counter
 from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
 from services.query_api.retrieval.live import LiveSearch
 from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
-from shared.embeddings.base import Embedder, EmbeddingTimedOut
+from shared.embeddings.base import Embedder
 from shared.embeddings.spaces import searched_space
 from shared.embeddings.sparse import ANALYSER, query_terms
 from shared.errors import CitewellError, NotFound
 from shared.models import EmbeddingSpace
-from shared.vectors.base import SparseVector, VectorQuery, VectorStore
+from shared.vectors.base import SparseVector, VectorQuery
 from shared.vectors.filters import parse_filters
+from shared.vectors.guarded import Searcher
 
 DEFAULT_COLLECTION = "default"
-# A question's vector takes 5 ms here and 300 ms from a provider; later than this, words must do.
-EMBED_TIMEOUT_S = 5.0
 
 SEARCHES_DEGRADED = Counter(
     "citewell_searches_degraded", "Searches that had to do without something.", ("what",)
@@ -38,19 +37,22 @@ class Retriever:
         self,
         *,
         database: Database,
-        vectors: VectorStore,
+        vectors: Searcher,
         embedder_of: Callable[[str], Embedder],
+        results: ResultCache,
         depth: int,
-        embed_timeout_s: float = EMBED_TIMEOUT_S,
         space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
-        """Take the stores, ways to a space and its embedder, and the candidates of each list."""
+        """Take the stores, ways to a space and its embedder, and the candidates of each list.
+
+        Store and embedder give up by themselves in good time.
+        """
         self._database = database
         self._live = LiveSearch(database=database, vectors=vectors)
         self._embedder_of = embedder_of
+        self._results = results
         self._depth = depth
         self._space_of = space_of
-        self._embed_timeout_s = embed_timeout_s
 
     async def search(self, query: SearchQuery) -> Found:
         """Return the live hits of a query, best first.
@@ -68,8 +70,15 @@ class Retriever:
         parse_filters(query.filters)
         with watch.stage("collection"):
             index = await self._active_index(query)
+        if index is not None:
+            parse_filters(query.filters, index.fields)
         if index is None or not index.ready:
             return Found((), floor=0.0, timings=watch.milliseconds())
+        return await self._results.of(
+            query, index, lambda: self._search(query, index, watch), watch
+        )
+
+    async def _search(self, query: SearchQuery, index: ActiveIndex, watch: Stopwatch) -> Found:
         with watch.stage("embed"):
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:
@@ -84,12 +93,15 @@ class Retriever:
         return Found(hits, space.floor, degraded, watch.milliseconds())
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
-        async with self._database.tenant(query.tenant_id) as connection:
-            index = await LiveChunks(connection).active_index(query.collection)
+        index = await self._database.in_time(self._read_index(query))
         # Every tenant has `default` from the start; its row comes with the first upload.
         if index is None and query.collection != DEFAULT_COLLECTION:
             raise NotFound(f"There is no collection `{query.collection}`.")
         return index
+
+    async def _read_index(self, query: SearchQuery) -> ActiveIndex | None:
+        async with self._database.tenant(query.tenant_id) as connection:
+            return await LiveChunks(connection).active_index(query.collection)
 
     async def _vectors_of(
         self, query: SearchQuery, index: ActiveIndex
@@ -121,13 +133,7 @@ class Retriever:
             return None, ("embedder",)
 
     async def _embed(self, text: str, space: str) -> Sequence[float]:
-        try:
-            async with asyncio.timeout(self._embed_timeout_s):
-                vector = await self._embedder_of(space).embed_query(text)
-        except TimeoutError as error:
-            raise EmbeddingTimedOut(
-                f"The question had no vector within {self._embed_timeout_s:g} s."
-            ) from error
+        vector = await self._embedder_of(space).embed_query(text)
         numbers: list[float] = vector.tolist()
         return numbers
 

@@ -59,6 +59,14 @@ class CountingProvider:
         """Ask what came in so far."""
         return Counts(**httpx.get(f"{self.url}/counts", timeout=30).json())
 
+    def answers(self) -> bool:
+        """Tell whether it is there."""
+        try:
+            self.counts()
+        except httpx.TransportError:
+            return False
+        return True
+
     def hold(self) -> None:
         """Let requests wait from now on."""
         httpx.post(f"{self.url}/hold", timeout=30).raise_for_status()
@@ -85,15 +93,10 @@ def start_counting_provider(*, delay_s: float = 0.0) -> Iterator[CountingProvide
 
 def _wait_until_ready(provider: CountingProvider) -> None:
     end = time.monotonic() + READY_S
-    while True:
-        try:
-            provider.counts()
-        except httpx.TransportError:
-            assert provider.process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        else:
-            return
+    while not provider.answers():
+        assert provider.process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def build_app(delay_s: float) -> FastAPI:

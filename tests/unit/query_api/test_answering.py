@@ -10,6 +10,7 @@ from services.query_api.generation.answering import Answerer
 from services.query_api.generation.answers import Answer, Question
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
 from services.query_api.retrieval.hits import Found, Hit
+from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import build_database
@@ -25,10 +26,12 @@ LEAVE = "Staff have 26 days of vacation. Parental leave is 16 weeks."
 
 
 def answerer(model: ChatModel | None) -> Answerer:
+    database = build_database(DatabaseSettings(url="postgresql://nowhere/none"))
     retriever = Retriever(
-        database=build_database(DatabaseSettings(url="postgresql://nowhere/none")),
+        database=database,
         vectors=MemoryVectorStore(),
         embedder_of=lambda _: HashingEmbedder(FAKE),
+        results=ResultCache(database, max_bytes=0, ttl_s=1),
         depth=10,
     )
     return Answerer(retriever=retriever, chat_model=model, settings=QuerySettings())

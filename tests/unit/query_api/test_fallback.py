@@ -6,10 +6,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.query_api.chat_models.base import Message, Prompt
-from services.query_api.chat_models.breaker import FAILURES, PAUSE_S
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from services.query_api.chat_models.fallback import FAIR_TRY_S, FallbackChatModel, Provider
 from services.query_api.chat_models.scripted import Script, ScriptedChatModel
+from shared.breaker import FAILURES, PAUSE_S
 from shared.errors import CitewellError, GenerationTimedOut, GenerationUnavailable
 from tests.unit.query_api.clock import Clock
 

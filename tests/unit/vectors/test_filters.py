@@ -166,3 +166,49 @@ def test_any_and_all_are_what_their_parts_are(
 )
 def test_times(text: str, moment: datetime | None) -> None:
     assert parse_time(text) == moment
+
+
+TYPES = {"author": "string", "year": "number", "signed": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "told"),
+    [
+        ({"year": "2020"}, "`year` is compared with a number, not '2020'"),
+        ({"year": True}, "`year` is compared with a number, not True"),
+        ({"year": {"gte": "2020-01-01"}}, "`year` is compared with a number"),
+        ({"year": {"in": [2020, "x"]}}, "`year` is compared with a number, not 'x'"),
+        ({"author": 3}, "`author` is compared with a string"),
+        ({"author": {"gt": "Ann"}}, "`gt` of `author` needs an ISO 8601 date or time, not 'Ann'"),
+        ({"author": {"gt": 3}}, "`gt` of `author` needs an ISO 8601 date or time, not 3"),
+        ({"signed": 1}, "`signed` is compared with true or false, not 1"),
+        ({"signed": {"gt": True}}, "`signed` has no order, so no `gt`"),
+        ({"not": {"any": [{"year": "x"}]}}, "`year` is compared with a number, not 'x'"),
+        ({"year": {"near": 1}}, "`year` has the unknown operator `near`"),
+    ],
+)
+def test_what_could_never_match_by_the_collections_types_is_refused_by_name(
+    filters: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_filters(filters, TYPES)
+    assert told in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"year": 2020, "author": "Ann", "signed": False},
+        {"year": {"gte": 2020, "lt": 2021.5}},
+        {"author": {"gte": "2026-01-01"}},
+        {"author": {"in": ["Ann"]}, "year": {"exists": False}},
+        {"unknown": 1, "page": 3},
+    ],
+)
+def test_what_fits_the_collections_types_means_the_same_as_without_them(
+    filters: dict[str, Any],
+) -> None:
+    for attributes in ({"year": 2020, "author": "2026-02-01"}, {"author": "Ann", "unknown": 1}):
+        payload = {"attributes": attributes, "page": [3]}
+        plain, typed = parse_filters(filters), parse_filters(filters, TYPES)
+        assert matches(typed, payload) == matches(plain, payload)

@@ -6,6 +6,7 @@ May be rewritten until 1.0; until then it makes the tables as `shared.database.t
 from alembic import op
 from sqlalchemy import text
 
+from shared.database.search_tables import RAISE_GENERATION, WHEN_LIVE_CHANGES
 from shared.database.tables import metadata
 
 revision = "0001"
@@ -44,13 +45,17 @@ def upgrade() -> None:
         _secure(table.name)
     op.execute(f"CREATE POLICY own_key ON api_keys FOR SELECT TO {APP} USING ({OWN_KEY})")
     op.execute(f"CREATE POLICY shown ON parked_spaces FOR SELECT TO {APP} USING (true)")
+    op.execute(RAISE_GENERATION)
+    op.execute(WHEN_LIVE_CHANGES)
     # Rows updated many times a second: room for in-page updates, and early vacuuming.
     op.execute("ALTER TABLE jobs SET (fillfactor = 70)")
+    op.execute("ALTER TABLE generations SET (fillfactor = 50)")
     op.execute("ALTER TABLE embed_queue SET (autovacuum_vacuum_scale_factor = 0.02)")
 
 
 def downgrade() -> None:
     metadata.drop_all(op.get_bind())
+    op.execute("DROP FUNCTION raise_generation")
     for sequence in ("embed_queue_seq", "events_seq"):
         op.execute(f"DROP SEQUENCE {sequence}")
 

@@ -1,11 +1,11 @@
 """When a failing provider is left alone, and when it is asked again."""
 
-from services.query_api.chat_models.breaker import FAILURES, PAUSE_S, Breaker
+from shared.breaker import FAILURES, PAUSE_S, Breaker
 from tests.unit.query_api.clock import Clock
 
 
 def failed(clock: Clock, times: int = FAILURES) -> Breaker:
-    breaker = Breaker(clock=clock)
+    breaker = Breaker("test", clock=clock)
     for _ in range(times):
         breaker.begin()
         breaker.fail()
