@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "usage": Verb("citewell.cli.usage", _USE, "Add up what is held and used."),
         "search": Verb("citewell.cli.search", _USE, "Find the passages that fit best."),
         "ask": Verb("citewell.cli.ask", _USE, "Answer a question, with its sources."),
+        "eval": Verb("citewell.cli.eval", _USE, "Measure how well questions find their answers."),
         "completion": Verb("citewell.cli.completion", _USE, "Complete verbs in your shell."),
     }
 )
