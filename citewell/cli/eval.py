@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -25,7 +27,19 @@ from citewell.loading.tally import Tally
 from shared.errors import InvalidInput
 
 TELL_EVERY_S = 5.0
-_MODES: tuple[SearchMode, ...] = ("hybrid", "dense", "sparse")
+
+
+class Mode(StrEnum):
+    """The search's modes; typer takes no list of literals."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
+_MODES: Mapping[Mode, SearchMode] = MappingProxyType(
+    {Mode.HYBRID: "hybrid", Mode.DENSE: "dense", Mode.SPARSE: "sparse"}
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -93,7 +107,7 @@ def evaluate(
     ] = None,
     load: Annotated[bool, typer.Option("--load", help="First load the folder's corpus.")] = False,
     mode: Annotated[
-        list[SearchMode] | None, typer.Option(help="Repeatable; all three without it.")
+        list[Mode] | None, typer.Option(help="Repeatable; all three without it.")
     ] = None,
     rerank: Annotated[bool, typer.Option("--rerank", help="Each mode reranked, too.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, max=32, help="Questions at once.")] = 2,
@@ -131,8 +145,8 @@ def _asked(path: Path, collection: str | None, *, load: bool) -> EvalSet:
     return replace(found, collection=collection or found.collection)
 
 
-def _ways(modes: Sequence[SearchMode], *, rerank: bool) -> list[Way]:
-    each = dict.fromkeys(modes)
+def _ways(modes: Iterable[Mode], *, rerank: bool) -> list[Way]:
+    each = [_MODES[mode] for mode in dict.fromkeys(modes)]
     plain = [Way(mode) for mode in each]
     return plain + [Way(mode, rerank=True) for mode in each if rerank]
 

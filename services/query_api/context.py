@@ -1,10 +1,12 @@
 """What the query process makes once and closes once; the one place that wires it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.quality.watch import QualityWatch
 from services.query_api.retrieval.search import Retriever
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
@@ -26,9 +28,11 @@ class ProcessContext:
     authenticator: Authenticator
     retriever: Retriever
     answerer: Answerer
+    watch: QualityWatch
 
     async def aclose(self) -> None:
         """Close everything, in the reverse order of its making."""
+        await self.watch.aclose()
         if self.chat_model is not None:
             await self.chat_model.aclose()
         await self.embedders.aclose()
@@ -44,12 +48,8 @@ def build_context(settings: Settings) -> ProcessContext:
     chat_model = build_chat_model(
         openai=settings.openai, anthropic=settings.anthropic, order=settings.query.providers
     )
-    retriever = Retriever(
-        database=database,
-        vectors=vectors,
-        embedder_of=embedders.of,
-        depth=settings.query.depth,
-    )
+    searching = partial(Retriever, database=database, vectors=vectors, depth=settings.query.depth)
+    retriever = searching(embedder_of=embedders.of)
     return ProcessContext(
         database=database,
         vectors=vectors,
@@ -58,4 +58,11 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=settings.query),
+        watch=QualityWatch(
+            database=database,
+            # A round's own: what is remembered for callers would hide what has changed.
+            retriever_of=lambda embedder_of: searching(embedder_of=embedder_of),
+            embedder_of=embedders.of,
+            settings=settings.quality,
+        ),
     )

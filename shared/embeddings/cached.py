@@ -25,6 +25,11 @@ class CachedEmbedder:
         self.hits = 0
 
     @property
+    def bare(self) -> Embedder:
+        """The embedder itself, which remembers nothing."""
+        return self._embedder
+
+    @property
     def space(self) -> EmbeddingSpace:
         """The space of every vector."""
         return self._embedder.space
