@@ -210,9 +210,14 @@ def _tell_ways(ways: Sequence[WayReport]) -> None:
 
 
 def _interval(one: Estimate) -> str:
-    return f"{one.mean:.4f} ({one.low:.3f}-{one.high:.3f})"
+    return f"{one.mean:.4f} ±{_half(one):.3f}"
 
 
 def _difference(one: Estimate) -> str:
     sure = "" if one.low <= 0 <= one.high else " *"
-    return f"{one.mean:+.4f} ({one.low:+.3f} to {one.high:+.3f}){sure}"
+    return f"{one.mean:+.4f} ±{_half(one):.3f}{sure}"
+
+
+def _half(one: Estimate) -> float:
+    """Return half the width of an interval; both its ends are in the CSV and the JSON."""
+    return (one.high - one.low) / 2
