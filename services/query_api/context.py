@@ -61,7 +61,7 @@ def build_context(settings: Settings) -> ProcessContext:
         watch=QualityWatch(
             database=database,
             # A round's own: what is remembered for callers would hide what has changed.
-            retriever_of=lambda embedder_of: searching(embedder_of=embedder_of),
+            search_of=lambda embedder_of: searching(embedder_of=embedder_of).search,
             embedder_of=embedders.of,
             settings=settings.quality,
         ),

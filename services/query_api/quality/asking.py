@@ -1,19 +1,19 @@
 """One canary asked in every mode through the real search, past every cache."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
 from services.query_api.quality.verdict import MODES
 from services.query_api.retrieval.hits import Found, Hit, SearchQuery
-from services.query_api.retrieval.search import Retriever
 from shared.database.quality import CanaryRow
 from shared.errors import CitewellError, DatabaseUnavailable, NotFound, VectorStoreUnavailable
 
 # Hits among which the expected one must be.
 K = 10
 
+Search = Callable[[SearchQuery], Awaitable[Found]]
 Mode = Literal["hybrid", "dense", "sparse"]
 # Without these nothing can be said of quality: the round ends, and is no tick.
 _NO_ANSWER = (DatabaseUnavailable, VectorStoreUnavailable, NotFound)
@@ -46,7 +46,7 @@ class Round:
 
 
 async def ask(
-    retriever: Retriever, tenant_id: str, collection: str, canary: CanaryRow, asked: Round
+    search: Search, tenant_id: str, collection: str, canary: CanaryRow, asked: Round
 ) -> None:
     """Ask a canary in each mode and add what was found.
 
@@ -58,7 +58,7 @@ async def ask(
     for mode in ("hybrid", "dense", "sparse"):
         query = SearchQuery(tenant_id, canary.question, collection, limit=K, mode=mode)
         try:
-            found = await retriever.search(query)
+            found = await search(query)
         except _NO_ANSWER:
             raise
         except CitewellError:

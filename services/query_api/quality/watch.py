@@ -7,12 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from services.query_api.quality.asking import Round, ask
+from services.query_api.quality.asking import Round, Search, ask
 from services.query_api.quality.fresh import FreshEmbedders
 from services.query_api.quality.gauges import PROVIDER_CALLS, TICKS, QualityGauges
 from services.query_api.quality.making import SAMPLED_FOR_EACH, make_canaries
 from services.query_api.quality.verdict import BASELINE_TICKS, baseline, reasons
-from services.query_api.retrieval.search import Retriever
 from shared.database.engine import Database
 from shared.database.quality import (
     CanaryRow,
@@ -28,7 +27,7 @@ from shared.settings_quality import QualitySettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.quality")
 
-RetrieverOf = Callable[[Callable[[str], Embedder]], Retriever]
+SearchOf = Callable[[Callable[[str], Embedder]], Search]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,13 @@ class QualityWatch:
         self,
         *,
         database: Database,
-        retriever_of: RetrieverOf,
+        search_of: SearchOf,
         embedder_of: Callable[[str], Embedder],
         settings: QualitySettings,
     ) -> None:
         """Take the database, and how a search is built on embedders of the watch's own."""
         self._database = database
-        self._retriever_of = retriever_of
+        self._search_of = search_of
         self._embedder_of = embedder_of
         self._settings = settings
         self.gauges = QualityGauges(database, series=settings.series)
@@ -176,10 +175,10 @@ class QualityWatch:
         if not canaries:
             return None
         embedders, asked = FreshEmbedders(self._embedder_of), Round()
-        retriever = self._retriever_of(embedders.of)
+        search = self._search_of(embedders.of)
         try:
             for canary in canaries:
-                await ask(retriever, wish.tenant_id, watched.name, canary, asked)
+                await ask(search, wish.tenant_id, watched.name, canary, asked)
         finally:
             PROVIDER_CALLS.inc(embedders.provider_calls)
         return await self._judged(wish, watched, asked, skipped, embedders.provider_calls)
