@@ -51,10 +51,10 @@ class QualitySettings(SettingsGroup):
         description="Fall of the mean reciprocal rank, of any mode, that is degraded.",
     )
     cosine_drift: float = Field(
-        default=0.03,
+        default=0.01,
         gt=0,
         le=2,
-        description="Change of the expected hits' mean cosine, up or down, that is degraded.",
+        description="Change of the expected hits' cosines since their first good tick, up or down, the median over canaries, that is degraded.",
     )
     relevance_drop: float = Field(
         default=0.15,

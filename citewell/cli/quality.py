@@ -20,6 +20,7 @@ _SHOWN = {
     "recall_sparse": "sparse",
     "mrr_hybrid": "mrr",
     "cosine": "cosine",
+    "drift": "drift",
     "relevance": "relevance",
     "abstained": "abstained",
 }

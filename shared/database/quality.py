@@ -36,6 +36,8 @@ WHERE c.deleted_at IS NULL AND i.ready AND {DUE} ORDER BY c.tenant_id
 COLLECTION_ID = text("SELECT id FROM collections WHERE name = :name AND deleted_at IS NULL")
 LISTED = text("""
 SELECT q.id, q.question, q.document, q.page, q.chunk_id,
+       (SELECT q.cosine FROM collections c
+        WHERE c.id = q.collection_id AND c.active_index = q.index_id) AS cosine,
        CASE WHEN q.chunk_id IS NULL THEN EXISTS (
            SELECT FROM documents d WHERE d.collection_id = q.collection_id
              AND d.name = q.document AND d.deleted_at IS NULL AND d.live_version IS NOT NULL)
@@ -56,6 +58,8 @@ WHERE k.index_id = :index_id AND d.deleted_at IS NULL AND v.number = d.live_vers
 ORDER BY k.text_sha256 LIMIT :limit
 """)
 REBASE = text("UPDATE quality_ticks SET counts = false WHERE collection_id = :id AND counts")
+FORGET = text("UPDATE canaries SET cosine = NULL WHERE collection_id = :id")
+NOTE = text("UPDATE canaries SET cosine = :cosine, index_id = :index_id WHERE id = :id")
 PRUNE = text("""
 DELETE FROM quality_ticks WHERE collection_id = :id AND id NOT IN (
     SELECT id FROM quality_ticks WHERE collection_id = :id ORDER BY created_at DESC LIMIT :keep)
@@ -89,13 +93,17 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class CanaryRow:
-    """A canary; made from `chunk_id`, or given. It is not `live` when what it expects is gone."""
+    """A canary; made from `chunk_id`, or given. It is not `live` when what it expects is gone.
+
+    `cosine` is that of what it found in its first good tick in the index that answers now.
+    """
 
     id: UUID
     question: str
     document: str
     page: int | None
     chunk_id: UUID | None
+    cosine: float | None
     live: bool
 
 
@@ -229,6 +237,15 @@ class Quality:
     async def rebase(self, collection_id: UUID) -> None:
         """Let no tick so far count for the baseline any more."""
         await self._connection.execute(REBASE, {"id": collection_id})
+        await self._connection.execute(FORGET, {"id": collection_id})
+
+    async def note_cosines(self, index_id: UUID, cosines: Mapping[UUID, float]) -> None:
+        """Remember what these canaries found in an index, by their ids in one order for all."""
+        rows = [
+            {"id": id_, "cosine": cosines[id_], "index_id": index_id} for id_ in sorted(cosines)
+        ]
+        if rows:
+            await self._connection.execute(NOTE, rows)
 
     async def newest(self, collection_id: UUID, *, limit: int) -> list[TickRow]:
         """Return a collection's ticks, newest first."""

@@ -1,6 +1,17 @@
 """The tables of the quality watch: canary questions, and what each tick measured."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.database.columns import identifier, metadata, moment, refers, tenant
@@ -17,6 +28,9 @@ canaries = Table(
     Column("page", Integer),
     # The chunk it was made from, which is to be found itself; null for one that was given.
     Column("chunk_id", Uuid),
+    # The cosine of what it found in its first good tick, and the index that was asked.
+    Column("cosine", Double),
+    Column("index_id", Uuid),
     moment("created_at", now=True),
     UniqueConstraint("collection_id", "chunk_id"),
 )

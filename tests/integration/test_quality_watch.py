@@ -129,19 +129,25 @@ async def lose_points(vectors: VectorStore, corpus: Corpus, lost: set[UUID]) -> 
 
 
 class TestPlanted:
+    @pytest.mark.parametrize("prefix", ["", "passage: ", "query: "])
     async def test_a_wrong_query_prefix_is_seen_within_two_ticks(
-        self, local_corpus: Corpus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+        self,
+        local_corpus: Corpus,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        prefix: str,
     ) -> None:
         await load(local_corpus)
         async with started_query_api(settings) as api:
             before = [await tick(api) for _ in range(2)]
+        assert before[1]["measures"]["drift"] < 0.001
         assert [one["state"] for one in before] == ["ok", "ok"]
-        wrong = LOCAL.model_copy(update={"query_prefix": "passage: "})
+        wrong = LOCAL.model_copy(update={"query_prefix": prefix})
         monkeypatch.setitem(spaces._KNOWN, LOCAL.name, wrong)  # noqa: SLF001
         async with started_query_api(settings) as api:
             after = [await tick(api) for _ in range(2)]
             assert [one["state"] for one in after] == ["degraded", "degraded"]
-            assert "cosine" in after[0]["reasons"]
+            assert "drift" in after[0]["reasons"]
             known = await quality(api)
             assert known["state"] == "degraded"
             assert known["baseline"]["cosine"] == before[0]["measures"]["cosine"]

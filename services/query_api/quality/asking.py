@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import fmean, median
 from typing import Literal
+from uuid import UUID
 
 from services.query_api.quality.verdict import MODES
 from services.query_api.retrieval.hits import Found, Hit, SearchQuery
@@ -23,11 +24,13 @@ _NO_ANSWER = (DatabaseUnavailable, VectorStoreUnavailable, NotFound)
 class Round:
     """What the canaries of one round found, each added by `ask`.
 
-    `ranks` are those of the expected hits by mode, 0 for one that is not among the first K.
+    `ranks` are those of the expected hits by mode, 0 for one that is not among the first K;
+    `cosines` are theirs by canary, `changes` how far they are from those of its first good tick.
     """
 
     ranks: dict[str, list[int]] = field(default_factory=lambda: {mode: [] for mode in MODES})
-    cosines: list[float] = field(default_factory=list)
+    cosines: dict[UUID, float] = field(default_factory=dict)
+    changes: list[float] = field(default_factory=list)
     relevances: list[float] = field(default_factory=list)
     abstained: int = 0
     errors: int = 0
@@ -39,7 +42,10 @@ class Round:
             measured[f"recall_{mode}"] = fmean(float(rank > 0) for rank in ranks)
             measured[f"mrr_{mode}"] = fmean(1 / rank if rank else 0.0 for rank in ranks)
         if self.cosines:
-            measured["cosine"] = fmean(self.cosines)
+            measured["cosine"] = fmean(self.cosines.values())
+        if self.changes:
+            # A few change with their documents, all with the embedder.
+            measured["drift"] = median(self.changes)
         if self.relevances:
             measured["relevance"] = fmean(self.relevances)
         return {name: round(value, 4) for name, value in measured.items()}
@@ -75,8 +81,15 @@ def _add(asked: Round, mode: Mode, canary: CanaryRow, found: Found) -> None:
         asked.relevances.append(best)
         asked.abstained += not found.hits or best < found.floor
     if mode == "dense" and rank:
-        cosine = found.hits[rank - 1].scores.dense
-        asked.cosines.extend([] if cosine is None else [cosine])
+        _add_cosine(asked, canary, found.hits[rank - 1].scores.dense)
+
+
+def _add_cosine(asked: Round, canary: CanaryRow, cosine: float | None) -> None:
+    if cosine is None:
+        return
+    asked.cosines[canary.id] = cosine
+    if canary.cosine is not None:
+        asked.changes.append(abs(cosine - canary.cosine))
 
 
 def _rank(canary: CanaryRow, hits: Sequence[Hit]) -> int:

@@ -14,7 +14,7 @@ BASELINE_TICKS = 20
 # Croux 1993); four of them are left to chance before a threshold is said to be passed.
 _SPREADS = 4 * 1.4826
 MODES = ("hybrid", "dense", "sparse")
-TOO_FEW = "least_recall"
+TOO_FEW, DRIFT = "least_recall", "drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def reasons(measures: Measures, before: Sequence[Measures], settings: QualitySet
     """Return the measures of a tick that are past their thresholds; none: it is as it was.
 
     A threshold gives way where a measure was always restless. Without ticks before it only the
-    least recall is asked for.
+    least recall is asked for. The drift is a change already, canary by canary.
     """
     rules, columns = _rules(settings), _columns(before)
     found = [
@@ -44,6 +44,8 @@ def reasons(measures: Measures, before: Sequence[Measures], settings: QualitySet
     ]
     if measures["recall_hybrid"] < settings.least_recall:
         found.append(TOO_FEW)
+    if measures.get(DRIFT, 0.0) > settings.cosine_drift:
+        found.append(DRIFT)
     return sorted(found)
 
 
@@ -60,7 +62,6 @@ def _columns(ticks: Sequence[Measures]) -> dict[str, list[float]]:
 
 def _rules(settings: QualitySettings) -> dict[str, _Rule]:
     rules = {
-        "cosine": _Rule(settings.cosine_drift, abs),
         "relevance": _Rule(settings.relevance_drop, _fall),
         "abstained": _Rule(settings.abstain_rise, _rise),
     }

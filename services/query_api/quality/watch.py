@@ -181,7 +181,10 @@ class QualityWatch:
                 await ask(search, wish.tenant_id, watched.name, canary, asked)
         finally:
             PROVIDER_CALLS.inc(embedders.provider_calls)
-        return await self._judged(wish, watched, asked, skipped, embedders.provider_calls)
+        tick = await self._judged(wish, watched, asked, skipped, embedders.provider_calls)
+        if tick.state == "ok":
+            await self._note(wish, watched, canaries, asked)
+        return tick
 
     async def _renewed(self, wish: RunWish, watched: Watched) -> tuple[list[CanaryRow], int]:
         """Return the canaries to ask, and how many given ones expect what is not there.
@@ -234,6 +237,15 @@ class QualityWatch:
             tick = await quality.add_tick(wish.tenant_id, watched.id, new, keep=self._settings.keep)
         _tell(watched, tick, baseline(before))
         return tick
+
+    async def _note(
+        self, wish: RunWish, watched: Watched, canaries: Sequence[CanaryRow], asked: Round
+    ) -> None:
+        """Keep the cosines of canaries that had their first good tick."""
+        first = {one.id for one in canaries if one.cosine is None}
+        cosines = {id_: cosine for id_, cosine in asked.cosines.items() if id_ in first}
+        async with self._database.tenant(wish.tenant_id) as connection:
+            await Quality(connection).note_cosines(watched.index_id, cosines)
 
 
 def _tell(watched: Watched, tick: TickRow, before: dict[str, float]) -> None:

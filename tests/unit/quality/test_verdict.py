@@ -32,15 +32,16 @@ def test_each_measure_has_a_direction_in_which_it_is_worse() -> None:
     assert past(mrr_hybrid=0.6) == ["mrr_hybrid"]
 
 
-def test_a_cosine_may_drift_neither_up_nor_down() -> None:
-    assert past(cosine=0.84) == past(cosine=0.76) == ["cosine"]
-    assert past(cosine=0.82) == []
+def test_a_drift_is_a_change_already_and_needs_no_baseline() -> None:
+    assert past([], drift=0.02) == past(drift=0.02) == ["drift"]
+    assert past(drift=0.005) == []
+    assert past(cosine=0.5) == []
 
 
 def test_a_restless_measure_is_given_more_room() -> None:
-    before = [WELL | {"cosine": cosine} for cosine in (0.70, 0.75, 0.80, 0.85, 0.90)]
-    assert past(before, cosine=0.65) == []
-    assert past(before, cosine=0.30) == ["cosine"]
+    before = [WELL | {"relevance": value} for value in (0.60, 0.65, 0.70, 0.75, 0.80)]
+    assert past(before, relevance=0.45) == []
+    assert past(before, relevance=0.30) == ["relevance"]
 
 
 def test_one_odd_tick_moves_no_baseline() -> None:
