@@ -93,7 +93,8 @@ def _tell(known: Quality, *, as_json: bool) -> None:
     if as_json:
         print_json(known)
         return
-    stdout().print(f"{known.collection} ({known.collection_id}): {known.state}")
+    id_ = f" ({known.collection_id})" if known.collection_id else ""
+    stdout().print(f"{known.collection}{id_}: {known.state}")
     if not known.ticks:
         stderr().print("No tick yet. Next: citewell quality --run")
         return

@@ -57,7 +57,7 @@ class Quality(Value):
     """A collection's ticks, newest first, and the baseline that the next is measured by."""
 
     collection: str
-    collection_id: UUID
+    collection_id: UUID | None = None
     state: Literal["ok", "degraded", "unknown"]
     baseline: Mapping[str, float] = Field(default_factory=dict)
     ticks: tuple[Tick, ...] = ()

@@ -77,7 +77,9 @@ class QualityResponse(BaseModel):
     """A collection's quality as it is known."""
 
     collection: str
-    collection_id: UUID = Field(description="As metrics name the collection.")
+    collection_id: UUID | None = Field(
+        description="As metrics name it; null for `default` before its first upload."
+    )
     state: Literal["ok", "degraded", "unknown"] = Field(description="Of the newest tick.")
     baseline: dict[str, float] = Field(description="Median of the newest good ticks.")
     ticks: list[TickResponse] = Field(description="Newest first.")

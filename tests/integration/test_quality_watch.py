@@ -233,6 +233,17 @@ class TestMade:
             assert response.json()["items"] == [{"collection": "default", "tick": None}]
             assert (await quality(api))["state"] == "unknown"
 
+    async def test_the_default_collection_is_there_before_the_first_upload(
+        self, settings: Settings
+    ) -> None:
+        async with started_query_api(settings) as api:
+            assert (await run(api, collection="default")).json() == {"items": []}
+            known = await quality(api)
+            assert (known["state"], known["collection_id"]) == ("unknown", None)
+            assert (await quality(api, path="default/canaries"))["items"] == []
+            answer = await api.http.get("/v1/quality/papers", headers=bearer("acme"))
+            assert answer.status_code == 404
+
 
 class TestGiven:
     @pytest.fixture

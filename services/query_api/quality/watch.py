@@ -27,6 +27,9 @@ from shared.settings_quality import QualitySettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.quality")
 
+# Every tenant has it from the start.
+DEFAULT_COLLECTION = "default"
+
 SearchOf = Callable[[Callable[[str], Embedder]], Search]
 
 
@@ -53,7 +56,7 @@ class History:
     """A collection's ticks, newest first, and the `baseline` that the next is measured by."""
 
     collection: str
-    collection_id: UUID
+    collection_id: UUID | None
     baseline: dict[str, float]
     ticks: Sequence[TickRow]
 
@@ -106,7 +109,9 @@ class QualityWatch:
         """
         async with self._database.tenant(tenant_id) as connection:
             quality = Quality(connection)
-            id_ = await _id_of(quality, collection)
+            id_ = await _known(quality, collection)
+            if id_ is None:
+                return History(collection, None, {}, ())
             before = await quality.baseline(id_, limit=BASELINE_TICKS)
             ticks = await quality.newest(id_, limit=limit)
         return History(collection, id_, baseline(before), ticks)
@@ -119,7 +124,8 @@ class QualityWatch:
         """
         async with self._database.tenant(tenant_id) as connection:
             quality = Quality(connection)
-            return await quality.canaries(await _id_of(quality, collection))
+            id_ = await _known(quality, collection)
+            return await quality.canaries(id_) if id_ else []
 
     async def put_canaries(
         self, tenant_id: str, collection: str, given: Sequence[NewCanary]
@@ -165,7 +171,7 @@ class QualityWatch:
         async with self._database.tenant(wish.tenant_id) as connection:
             quality = Quality(connection)
             if wish.collection is not None:
-                await _id_of(quality, wish.collection)
+                await _known(quality, wish.collection)
             return await quality.collections(
                 wish.collection, younger_s=younger_s, limit=self._settings.collections
             )
@@ -259,6 +265,13 @@ def _tell(watched: Watched, tick: TickRow, before: dict[str, float]) -> None:
             measures=dict(tick.measures),
             baseline=before,
         )
+
+
+async def _known(quality: Quality, collection: str) -> UUID | None:
+    """Return a collection's id; None for `default`, whose row comes with the first upload."""
+    if collection != DEFAULT_COLLECTION:
+        return await _id_of(quality, collection)
+    return await quality.collection_id(collection)
 
 
 async def _id_of(quality: Quality, collection: str) -> UUID:
