@@ -14,6 +14,7 @@ from shared.errors import ConfigurationInvalid
 from shared.settings_group import SettingsGroup, group_config
 from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
+from shared.settings_quality import QualitySettings
 
 MIB = 1024 * 1024
 
@@ -358,6 +359,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
+    quality: QualitySettings = Field(default_factory=QualitySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)
 
     @property

@@ -33,6 +33,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "up": Verb("citewell.cli.up", _OPERATE, "Start the whole stack on this machine."),
         "doctor": Verb("citewell.cli.doctor", _OPERATE, "Say what is wrong and what to do."),
         "rebuild": Verb("citewell.cli.rebuild", _OPERATE, "Fill the vector store again."),
+        "quality": Verb("citewell.cli.quality", _OPERATE, "See if answers got worse."),
         "config": Verb("citewell.cli.config", _OPERATE, "Show every setting and what is wrong."),
         "migrate": Verb("citewell.cli.migrate", _OPERATE, "Bring a database to the newest schema."),
         "keys": Verb("citewell.cli.keys", _OPERATE, "Make API keys."),
@@ -46,6 +47,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "usage": Verb("citewell.cli.usage", _USE, "Add up what is held and used."),
         "search": Verb("citewell.cli.search", _USE, "Find the passages that fit best."),
         "ask": Verb("citewell.cli.ask", _USE, "Answer a question, with its sources."),
+        "eval": Verb("citewell.cli.eval", _USE, "Measure how well questions find their answers."),
         "completion": Verb("citewell.cli.completion", _USE, "Complete verbs in your shell."),
     }
 )

@@ -133,3 +133,7 @@ class Client:
     rebuild = _waited(AsyncClient.rebuild)
     rebuilds = _waited(AsyncClient.rebuilds)
     readiness = _waited(AsyncClient.readiness)
+    quality = _waited(AsyncClient.quality)
+    run_quality = _waited(AsyncClient.run_quality)
+    canaries = _waited(AsyncClient.canaries)
+    put_canaries = _waited(AsyncClient.put_canaries)

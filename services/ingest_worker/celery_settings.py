@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.ingest_worker.messages import CLEAN_UP, CLOCK_QUEUE
+from services.ingest_worker.messages import CLEAN_UP, CLOCK_QUEUE, WATCH_QUALITY
 from shared.settings import Settings
 
 CLEAN_UP_EVERY_S = 3600.0
@@ -40,6 +40,13 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "beat_scheduler": "services.ingest_worker.clock:Clock",
         "beat_max_loop_interval": 15,
-        "beat_schedule": {CLEAN_UP: {"task": CLEAN_UP, "schedule": CLEAN_UP_EVERY_S}},
+        "beat_schedule": _schedule(settings),
         "imports": ("services.ingest_worker.tasks",),
     }
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    every_s = {CLEAN_UP: CLEAN_UP_EVERY_S}
+    if settings.quality.url:
+        every_s[WATCH_QUALITY] = settings.quality.every_s
+    return {task: {"task": task, "schedule": seconds} for task, seconds in every_s.items()}

@@ -15,6 +15,7 @@ PARSE_PARTS = "parse_parts"
 CHUNK_JOB = "chunk_job"
 EMBED_CHUNKS = "embed_chunks"
 CLEAN_UP = "clean_up"
+WATCH_QUALITY = "watch_quality"
 
 
 @dataclass(frozen=True, slots=True)

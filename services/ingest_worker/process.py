@@ -17,6 +17,7 @@ from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
+from services.ingest_worker.quality_clock import QualityClock
 from services.ingest_worker.scratch import ScratchFolder
 from services.ingest_worker.uploads.members import MemberDoor
 from shared.blobs.build import build_blob_store
@@ -85,6 +86,11 @@ class WorkerContext:
         async with self._database.worker() as connection:
             keys = await IdempotencyKeys(connection).prune()
         return f"{removed} events removed, {keys} idempotency keys"
+
+    async def watch_quality(self) -> str:
+        """Tell the query service whose canaries are due."""
+        clock = QualityClock(self._database, self._settings.quality, self._settings.auth)
+        return await clock.tick()
 
     async def aclose(self) -> None:
         """Close everything, and remove this process's scratch folder."""

@@ -5,7 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from services.ingest_worker.celery_app import app
-from services.ingest_worker.messages import CHUNK_JOB, CLEAN_UP, EMBED_CHUNKS, PARSE_PARTS
+from services.ingest_worker.messages import (
+    CHUNK_JOB,
+    CLEAN_UP,
+    EMBED_CHUNKS,
+    PARSE_PARTS,
+    WATCH_QUALITY,
+)
 from services.ingest_worker.process import WorkerContext
 from shared.database.parts import PartKey
 from shared.errors import ConfigurationInvalid
@@ -45,3 +51,9 @@ def embed_chunks() -> str:
 def clean_up() -> str:
     """Remove events nobody can ask for any more."""
     return _run(lambda context: context.clean_up())
+
+
+@app.task(name=WATCH_QUALITY)
+def watch_quality() -> str:
+    """Tell the query service that canaries are due."""
+    return _run(lambda context: context.watch_quality())

@@ -1,12 +1,13 @@
 """The query service's door: `uvicorn services.query_api.app:app`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from services.query_api.context import build_context
-from services.query_api.routers import query, search
+from services.query_api.routers import quality, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
 from shared.web.app import build_app
@@ -28,9 +29,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         set_up_logs(known.log, service="query")
         app.state.context = context = build_context(known)
         app.state.authenticator = context.authenticator
+        showing = asyncio.create_task(context.watch.gauges.run())
         try:
             yield
         finally:
+            showing.cancel()
             await context.aclose()
 
     app = build_app(
@@ -41,12 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tags=[
             {"name": "search", "description": "Passages."},
             {"name": "query", "description": "Answers with sources."},
+            {"name": "quality", "description": "Canary questions, asked by the clock."},
             {"name": "operations", "description": "Health and metrics."},
         ],
         lifespan=lifespan,
     )
     app.include_router(search.router)
     app.include_router(query.router)
+    app.include_router(quality.router)
     app.include_router(health_router(lambda: _checks(app)))
     return app
 

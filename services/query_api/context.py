@@ -6,6 +6,7 @@ from functools import partial
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.quality.watch import QualityWatch
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from services.query_api.upstreams import Upstreams
@@ -31,9 +32,11 @@ class ProcessContext:
     authenticator: Authenticator
     retriever: Retriever
     answerer: Answerer
+    watch: QualityWatch
 
     async def aclose(self) -> None:
         """Close everything, in the reverse order of its making."""
+        await self.watch.aclose()
         if self.chat_model is not None:
             await self.chat_model.aclose()
         self.results.close()
@@ -53,14 +56,16 @@ def build_context(settings: Settings) -> ProcessContext:
     chat_model = build_chat_model(
         openai=settings.openai, anthropic=settings.anthropic, order=query.providers
     )
-    retriever = Retriever(
+    searching = partial(
+        Retriever,
         database=database,
         vectors=upstreams.searcher,
-        embedder_of=embedders.of,
-        results=results,
         depth=query.depth,
         space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
+    retriever = searching(embedder_of=embedders.of, results=results)
+    # A round's own: what is remembered for callers would hide what has changed.
+    forgetful = partial(searching, results=ResultCache(database, max_bytes=0, ttl_s=0))
     return ProcessContext(
         database=database,
         vectors=vectors,
@@ -71,4 +76,10 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=query),
+        watch=QualityWatch(
+            database=database,
+            search_of=lambda embedder_of: forgetful(embedder_of=embedder_of).search,
+            embedder_of=embedders.of,
+            settings=settings.quality,
+        ),
     )

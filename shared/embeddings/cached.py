@@ -29,6 +29,11 @@ class CachedEmbedder:
         self._flights: Flights[str, Vectors] = Flights("vectors")
 
     @property
+    def bare(self) -> Embedder:
+        """The embedder itself, which remembers nothing."""
+        return self._embedder
+
+    @property
     def space(self) -> EmbeddingSpace:
         """The space of every vector."""
         return self._embedder.space

@@ -76,6 +76,7 @@ class Wire:
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
     cost: dict[str, Any] = field(default_factory=lambda: dict(COST))
     deleted: list[str] = field(default_factory=list)
+    ticks: list[dict[str, Any]] = field(default_factory=list)
     paused: set[str] = field(default_factory=set)
     retry_pages: int = 1
 
@@ -210,6 +211,7 @@ def build(wire: Wire) -> FastAPI:
     _chunks(app)
     _query(app, wire)
     _operating(app, wire)
+    _quality(app, wire)
     return app
 
 
@@ -395,6 +397,44 @@ def _operating(app: FastAPI, wire: Wire) -> None:
         if "not_for" in wire.diagnosis:
             raise wire.diagnosis["not_for"]
         return wire.diagnosis
+
+
+TICK: dict[str, Any] = {
+    "id": ID,
+    "created_at": "2026-01-02T03:04:05Z",
+    "state": "degraded",
+    "reasons": ["cosine", "recall_dense"],
+    "measures": {"recall_hybrid": 0.95, "recall_dense": 0.4, "cosine": 0.512, "abstained": 0.1},
+    "questions": 20,
+    "skipped": 0,
+    "errors": 2,
+    "provider_calls": 20,
+}
+CANARY: dict[str, Any] = {"question": "Why?", "document": "manual.pdf", "page": 3, "live": False}
+
+
+def _quality(app: FastAPI, wire: Wire) -> None:
+    @app.post("/v1/quality/run")
+    async def run(body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("POST", "/v1/quality/run", body))
+        wire.ticks.insert(0, TICK)
+        return {"items": [{"collection": "papers", "tick": TICK}]}
+
+    @app.get("/v1/quality/{collection}")
+    async def history(collection: str) -> dict[str, Any]:
+        state = wire.ticks[0]["state"] if wire.ticks else "unknown"
+        baseline = {"recall_hybrid": 0.95, "recall_dense": 0.9, "cosine": 0.784}
+        about = {"collection": collection, "collection_id": ID, "state": state}
+        return {**about, "baseline": baseline, "ticks": wire.ticks}
+
+    @app.get("/v1/quality/{collection}/canaries")
+    async def canaries(collection: str) -> dict[str, Any]:
+        return {"items": [CANARY, {**CANARY, "chunk_id": ID, "live": True}]}
+
+    @app.put("/v1/quality/{collection}/canaries")
+    async def put_canaries(collection: str, body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("PUT", f"/v1/quality/{collection}/canaries", body))
+        return {"items": body["canaries"]}
 
 
 def _chunks(app: FastAPI) -> None:

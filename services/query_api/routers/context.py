@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.query_api.generation.answering import Answerer
+from services.query_api.quality.watch import QualityWatch
 from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
 from shared.web.security import require
@@ -20,6 +21,13 @@ def _answerer(request: Request) -> Answerer:
     return answerer
 
 
+def _watch(request: Request) -> QualityWatch:
+    watch: QualityWatch = request.app.state.context.watch
+    return watch
+
+
 Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
+Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 Searching = Annotated[Retriever, Depends(_retriever)]
 Answering = Annotated[Answerer, Depends(_answerer)]
+Watching = Annotated[QualityWatch, Depends(_watch)]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from shared.auth.principal import Scope
-from shared.auth.tokens import TokenVerifier
+from shared.auth.tokens import TokenVerifier, sign
 from shared.errors import ConfigurationInvalid, Unauthenticated
 from shared.settings import AuthSettings
 
@@ -142,3 +142,20 @@ def test_garbage_is_refused_like_everything_else(garbage: str) -> None:
 def test_a_key_that_is_no_public_key_keeps_the_service_from_starting(key: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="CITEWELL_AUTH_JWT_PUBLIC_KEY"):
         verifier(jwt_public_key=key)
+
+
+def test_a_token_of_our_own_is_verified_also_where_an_issuer_is_asked_for() -> None:
+    settings = AuthSettings(secret=SecretStr(SECRET), jwt_issuer="us", jwt_audience="them")
+    token = sign(settings, "acme", Scope.ADMIN, subject="clock", ttl_s=60)
+    principal = TokenVerifier(settings).verify(token)
+    assert (principal.tenant_id, principal.subject) == ("acme", "jwt:clock")
+    assert principal.scopes == {Scope.ADMIN}
+    with pytest.raises(Unauthenticated):
+        verifier().verify(token)
+
+
+def test_a_token_of_our_own_ends() -> None:
+    settings = AuthSettings(secret=SecretStr(SECRET))
+    token = sign(settings, "acme", Scope.ADMIN, subject="clock", ttl_s=-1)
+    with pytest.raises(Unauthenticated):
+        TokenVerifier(settings).verify(token)

@@ -1,13 +1,13 @@
 """The first schema: tables, sequences, roles, forced row-level security.
 
-May be rewritten until 1.0; until then it makes the tables as `shared.database.tables` has them.
+May be rewritten until 1.0; until then it makes the tables as `shared.database.schema` has them.
 """
 
 from alembic import op
 from sqlalchemy import text
 
+from shared.database.schema import metadata
 from shared.database.search_tables import RAISE_GENERATION, WHEN_LIVE_CHANGES
-from shared.database.tables import metadata
 
 revision = "0001"
 down_revision = None

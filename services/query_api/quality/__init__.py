@@ -1,0 +1,1 @@
+"""Watches how well collections are searched: canary questions, asked by the clock."""

@@ -1,0 +1,9 @@
+"""Every table there is, whichever file has it: what a migration makes and tests compare."""
+
+from sqlalchemy import MetaData
+
+from shared.database import quality_tables, tables
+
+# Each file adds its tables to the one object when it is imported.
+_FILES = (tables, quality_tables)
+metadata: MetaData = _FILES[0].metadata
