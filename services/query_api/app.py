@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.query_api.context import build_context
-from services.query_api.routers import query, search
+from services.query_api.routers import compare, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
 from shared.web.app import build_app
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(search.router)
+    app.include_router(compare.router)
     app.include_router(query.router)
     app.include_router(health_router(lambda: _checks(app)))
     return app

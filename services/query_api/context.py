@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.search import Retriever
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
@@ -25,6 +26,7 @@ class ProcessContext:
     chat_model: ChatModel | None
     authenticator: Authenticator
     retriever: Retriever
+    comparer: Comparer
     answerer: Answerer
 
     async def aclose(self) -> None:
@@ -57,5 +59,6 @@ def build_context(settings: Settings) -> ProcessContext:
         chat_model=chat_model,
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
+        comparer=Comparer(database, retriever),
         answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=settings.query),
     )

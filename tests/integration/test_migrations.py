@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from shared.database.engine import Database
 from shared.database.migrate import alembic_config, migrate
-from shared.database.tables import metadata
+from shared.database.upkeep_tables import metadata
 
 
 def test_migrations_make_the_tables_as_they_are_written(database_url: str) -> None:

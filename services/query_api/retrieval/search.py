@@ -67,6 +67,13 @@ class Retriever:
             index = await self._active_index(query)
         if index is None or not index.ready:
             return Found((), floor=0.0, timings=watch.milliseconds())
+        return await self.search_in(index, query, watch)
+
+    async def search_in(self, index: ActiveIndex, query: SearchQuery, watch: Stopwatch) -> Found:
+        """Search one index of a collection, whether or not it is the one that answers.
+
+        Raises as `search` does.
+        """
         with watch.stage("embed"):
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from shared.database.tables import metadata
+from shared.database.upkeep_tables import metadata
 
 # "citewell" as a number; held for the transaction, so a killed migration frees it.
 LOCK = 0x63697465

@@ -1,12 +1,12 @@
 """The first schema: tables, sequences, roles, forced row-level security.
 
-May be rewritten until 1.0; until then it makes the tables as `shared.database.tables` has them.
+May be rewritten until 1.0; until then it makes the tables as `shared.database.tables` and `upkeep_tables` have them.
 """
 
 from alembic import op
 from sqlalchemy import text
 
-from shared.database.tables import metadata
+from shared.database.upkeep_tables import metadata
 
 revision = "0001"
 down_revision = None
