@@ -6,8 +6,10 @@ With them `metadata` knows every table.
 from sqlalchemy import Boolean, Column, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.database import tables
 from shared.database.columns import EMPTY_LIST, count, identifier, moment, refers, tenant
-from shared.database.tables import metadata
+
+metadata = tables.metadata
 
 # Collections whose points are made anew from the chunks' texts; see `services.ingest_worker`.
 rebuilds = Table(

@@ -33,6 +33,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.problems import problem_of
+from tests.support.wire_reindex import add_reindex
 
 KEY = "cw_test"
 
@@ -210,6 +211,7 @@ def build(wire: Wire) -> FastAPI:
     _chunks(app)
     _query(app, wire)
     _operating(app, wire)
+    add_reindex(app, wire)
     return app
 
 

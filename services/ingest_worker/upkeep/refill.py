@@ -6,12 +6,11 @@ is rows, so it may die anywhere and goes on where it was.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from uuid import UUID
 
 import structlog
 
-from services.ingest_worker.upkeep.reindex import REINDEX_MOVES
+from services.ingest_worker.upkeep.moves import tell_move
 from services.ingest_worker.upkeep.repair import VERSIONS_AT_ONCE, gaps_in, queue_gap
 from shared.database.chunks import Chunks
 from shared.database.engine import Database
@@ -175,9 +174,7 @@ class Refiller:
         return _told(reindex, stage, moved=moved)
 
 
-def _told(reindex: OpenReindex, stage: str, *, moved: bool) -> bool:
+def _told(reindex: OpenReindex, stage: ReindexStage, *, moved: bool) -> bool:
     if moved:
-        REINDEX_MOVES.labels(stage).inc()
-        said: dict[str, Any] = {"reindex_id": str(reindex.id), "stage": stage}
-        log.info("reindex_moved", **said)
+        tell_move(stage, reindex_id=str(reindex.id))
     return moved

@@ -5,13 +5,10 @@ of these is one short transaction. `refill.py` does the work.
 """
 
 from dataclasses import dataclass
-from typing import Any
-
-import structlog
-from prometheus_client import Counter
 
 from services.ingest_worker.chunking.names import chunker_name
 from services.ingest_worker.upkeep.estimates import ReindexCost, estimate
+from services.ingest_worker.upkeep.moves import tell_move
 from shared.database.engine import Database
 from shared.database.rebuilds import Rebuilds
 from shared.database.reindexes import (
@@ -20,17 +17,12 @@ from shared.database.reindexes import (
     NewIndex,
     Reindexes,
     ReindexRow,
+    ReindexStage,
 )
 from shared.embeddings.spaces import embedding_space
 from shared.errors import Conflict, NotFound
 from shared.identity import new_id
 from shared.settings import EmbeddingSettings
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-REINDEX_MOVES = Counter(
-    "citewell_reindex_moves", "Reindexes that came to another stage.", ("stage",)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +119,9 @@ class Reindex:
             collection, reindex = await _open(reindexes, name)
             if reindex.stage not in {"switched", "ready"}:
                 raise Conflict(f"Nothing to roll back: the reindex of `{name}` is {reindex.stage}.")
-            if reindex.stage == "switched":
-                await reindexes.let_answer(collection.id, reindex, reindex.old_index, "ready")
+            if reindex.stage == "ready":
+                return _found(await reindexes.newest(name), name)
+            await reindexes.let_answer(collection.id, reindex, reindex.old_index, "ready")
             return _told(await reindexes.newest(name), name, "ready")
 
     async def finish(self, name: str) -> ReindexRow:
@@ -142,8 +135,9 @@ class Reindex:
         async with self.database.tenant(self.tenant_id) as connection:
             reindexes = Reindexes(connection)
             _, reindex = await _open(reindexes, name)
-            if reindex.stage != "removing":
-                await reindexes.begin_removal(reindex)
+            if reindex.stage == "removing":
+                return _found(await reindexes.newest(name), name)
+            await reindexes.begin_removal(reindex)
             return _told(await reindexes.newest(name), name, "removing")
 
     async def _check_filled(
@@ -211,8 +205,7 @@ def _found(row: ReindexRow | None, name: str) -> ReindexRow:
     return row
 
 
-def _told(row: ReindexRow | None, name: str, stage: str) -> ReindexRow:
-    REINDEX_MOVES.labels(stage).inc()
-    said: dict[str, Any] = {"collection": name, "stage": stage}
-    log.info("reindex_moved", **said)
-    return _found(row, name)
+def _told(row: ReindexRow | None, name: str, stage: ReindexStage) -> ReindexRow:
+    found = _found(row, name)
+    tell_move(stage, reindex_id=str(found.id))
+    return found

@@ -1,6 +1,7 @@
 """The first schema: tables, sequences, roles, forced row-level security.
 
-May be rewritten until 1.0; until then it makes the tables as `shared.database.tables` and `upkeep_tables` have them.
+May be rewritten until 1.0; until then it makes the tables as `shared.database.tables` and
+`upkeep_tables` have them.
 """
 
 from alembic import op
