@@ -189,6 +189,10 @@ def _progress(found: Reindex) -> str:
     ]
     if found.eta_s is not None:
         told_of.append(f"about {seconds(found.eta_s)} left")
+    if found.usd:
+        told_of.append(f"at most ${found.usd:.2f} so far")
+    if found.waiting_for is not None:
+        told_of.append(f"waiting for the {found.waiting_for.kind}: {found.waiting_for.detail}")
     if found.missing:
         told_of.append(f"{found.missing} could not be brought over")
     answering = found.new if found.answers == "new" else found.old

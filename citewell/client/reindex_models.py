@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from citewell.client.models import Count
-from shared.models import Value
+from shared.models import Value, WaitingFor
 
 
 class ReindexCost(Value):
@@ -49,6 +49,9 @@ class Reindex(Value):
     answers: Literal["old", "new"]
     documents: Count
     chunks: Count
+    tokens: int = 0
+    usd: float | None = None
+    waiting_for: WaitingFor | None = None
     missing: int = 0
     problems: tuple[NotBroughtOver, ...] = ()
     eta_s: float | None = None

@@ -17,9 +17,11 @@ from shared.database.reindexes import OpenReindex
 
 FIRST = UUID(int=0)
 PROBLEMS_KEPT = 10
+# So many of a collection's chunks wait to be embedded: others' reindexes have their turn between.
+MOST_QUEUED = 10_000
 
 # The least recently worked for goes first.
-TAKE_WAITING = text("""
+TAKE_WAITING = text(f"""
 UPDATE reindexes SET published_at = now()
 WHERE id IN (
     SELECT r.id FROM reindexes r
@@ -27,9 +29,11 @@ WHERE id IN (
     WHERE r.finished_at IS NULL AND r.stage = 'cutting'
       AND (r.claim IS NULL OR r.lease_until < now())
       AND (r.published_at IS NULL OR r.published_at < now() - make_interval(secs => :after_s))
+      AND NOT EXISTS (SELECT FROM embed_queue q WHERE q.index_id = r.new_index AND q.seq >= {AGAIN}
+                      OFFSET :queued)
     ORDER BY r.worked_at NULLS FIRST, r.id LIMIT :most FOR UPDATE OF r SKIP LOCKED
 ) RETURNING id
-""")
+""")  # noqa: S608 - constants
 CLAIM = text("""
 UPDATE reindexes r
 SET claim = :claim, lease_until = now() + make_interval(secs => :lease_s), worked_at = now()
@@ -103,6 +107,8 @@ WHERE j.id = n.job_id AND j.state = 'embedding'
 REACH = text("""
 UPDATE reindexes
 SET reached = :reached, documents = documents + :documents, chunks = chunks + :chunks,
+    tokens = tokens + (SELECT coalesce(sum(c.tokens), 0) FROM chunks c
+                       WHERE c.version_id = ANY(:versions) AND c.index_id = new_index),
     problems = CASE WHEN jsonb_array_length(problems) < :kept
         THEN problems || CAST(:problems AS jsonb) ELSE problems END,
     claim = NULL, lease_until = NULL, published_at = NULL
@@ -115,8 +121,20 @@ WHERE id = :id AND claim = :claim AND stage = 'cutting'
 TAKE_REMOVAL = text("""
 SELECT FROM reindexes WHERE id = :id AND stage = 'removing' FOR UPDATE SKIP LOCKED
 """)
-SOME_CHUNKS = text("SELECT id FROM chunks WHERE index_id = :index_id LIMIT :limit")
+SOME_CHUNKS = text("SELECT id, version_id FROM chunks WHERE index_id = :index_id LIMIT :limit")
 DELETE_CHUNKS = text("DELETE FROM chunks WHERE id = ANY(:ids)")
+LOCK_ENDED = text("""
+SELECT FROM jobs WHERE version_id = ANY(:versions) AND finished_at IS NOT NULL
+ORDER BY id FOR UPDATE
+""")
+RECOUNT = text("""
+UPDATE jobs j SET chunks_total = n.chunks
+FROM (SELECT v.id, (SELECT count(*) FROM chunks c
+                    WHERE c.version_id = v.id AND c.index_id <> :index_id) AS chunks
+      FROM unnest(CAST(:versions AS uuid[])) AS v(id)) n
+WHERE j.version_id = n.id AND j.duplicate_of IS NULL AND j.finished_at IS NOT NULL
+  AND n.chunks > 0 AND j.chunks_total <> n.chunks
+""")
 # Whoever claimed some of it may write points until the time of grace, which begins anew, is over.
 TOUCH_INDEX = text("UPDATE indexes SET leaving_at = now() WHERE id = :index_id")
 IS_OVER = text("""
@@ -182,7 +200,8 @@ class ReindexSlices:
 
     async def take_waiting(self, *, most: int, after_s: float) -> list[UUID]:
         """Mark up to `most` reindexes that have documents to cut as published."""
-        result = await self._connection.execute(TAKE_WAITING, {"most": most, "after_s": after_s})
+        parameters = {"most": most, "after_s": after_s, "queued": MOST_QUEUED}
+        result = await self._connection.execute(TAKE_WAITING, parameters)
         return list(result.scalars())
 
     async def claim(
@@ -253,6 +272,7 @@ class ReindexSlices:
                 "reached": cut.reached,
                 "documents": cut.documents,
                 "chunks": chunks,
+                "versions": list(wanted),
                 "problems": json.dumps([dict(one) for one in cut.problems]),
                 "kept": PROBLEMS_KEPT,
             },
@@ -265,20 +285,26 @@ class ReindexSlices:
 
     async def remove_some(
         self, reindex_id: UUID, index_id: UUID, *, limit: int, grace_s: float
-    ) -> int:
-        """Remove up to `limit` chunk rows of an index that goes; return how many.
+    ) -> set[UUID]:
+        """Remove up to `limit` chunk rows of an index that goes; return whose versions' they were.
 
-        Queued ones are taken off first. 0 also while another is at it.
+        Queued ones are taken off first. None also while another is at it.
         """
         if (await self._connection.execute(TAKE_REMOVAL, {"id": reindex_id})).first() is None:
-            return 0
+            return set()
         some = {"index_id": index_id, "limit": limit}
-        ids = list((await self._connection.execute(SOME_CHUNKS, some)).scalars())
-        if not ids:
-            return 0
+        rows = (await self._connection.execute(SOME_CHUNKS, some)).all()
+        ids = [row.id for row in rows]
         if await EmbedQueue(self._connection).take_away(ids, grace_s=grace_s):
             await self._connection.execute(TOUCH_INDEX, {"index_id": index_id})
-        return (await self._connection.execute(DELETE_CHUNKS, {"ids": ids})).rowcount
+        await self._connection.execute(DELETE_CHUNKS, {"ids": ids})
+        return {row.version_id for row in rows}
+
+    async def recount(self, index_id: UUID, version_ids: Collection[UUID]) -> None:
+        """Let ended jobs say how many chunks their versions have without the index that goes."""
+        parameters = {"versions": list(version_ids), "index_id": index_id}
+        await self._connection.execute(LOCK_ENDED, parameters)
+        await self._connection.execute(RECOUNT, parameters)
 
     async def is_over(self, index_id: UUID, *, grace_s: float) -> bool:
         """Say whether nothing of an index is left and nobody can write any more."""

@@ -57,9 +57,12 @@ SELECT r.id, c.name AS collection, r.stage, r.old_space, r.old_chunker, r.new_sp
        c.active_index = r.new_index AS new_answers, r.documents_total, r.documents, r.chunks,
        (SELECT count(*) FROM embed_queue q WHERE q.index_id = r.new_index AND q.seq >= {AGAIN}
        ) AS left,
-       r.missing, r.problems, extract(epoch FROM now() - r.created_at)::float AS age_s,
+       r.tokens, r.missing, r.problems, p.kind AS waiting_kind, p.code AS waiting_code,
+       p.detail AS waiting_detail, p.until AS waiting_until,
+       extract(epoch FROM now() - r.created_at)::float AS age_s,
        r.created_at, r.filled_at, r.moved_at, r.finished_at
 FROM reindexes r JOIN collections c ON c.id = r.collection_id AND c.deleted_at IS NULL
+LEFT JOIN parked_spaces p ON p.space = r.new_space AND p.until IS NOT NULL
 WHERE c.name = :name ORDER BY r.created_at DESC LIMIT 1
 """)  # noqa: S608 - a constant of another module
 REBUILDING = text("""
@@ -129,7 +132,8 @@ class NewIndex:
 class ReindexRow:
     """A reindex as it is shown.
 
-    `documents` of `documents_total` were cut into `chunks`, `left` of which are to be embedded.
+    `documents` of `documents_total` were cut into `chunks` of `tokens` in all; `left` of the chunks
+    are to be embedded. `waiting_…` is why the new space's provider does not embed, if it does not.
     """
 
     id: UUID
@@ -144,8 +148,13 @@ class ReindexRow:
     documents: int
     chunks: int
     left: int
+    tokens: int
     missing: int
     problems: Sequence[dict[str, Any]]
+    waiting_kind: Literal["provider", "operator"] | None
+    waiting_code: str | None
+    waiting_detail: str | None
+    waiting_until: datetime | None
     age_s: float
     created_at: datetime
     filled_at: datetime | None

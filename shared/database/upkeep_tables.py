@@ -3,7 +3,7 @@
 With them `metadata` knows every table.
 """
 
-from sqlalchemy import Boolean, Column, Index, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.database import tables
@@ -59,6 +59,7 @@ reindexes = Table(
     count("documents_total"),
     count("documents"),
     count("chunks"),
+    Column("tokens", BigInteger, nullable=False, server_default=text("0")),
     # What could not be brought over: [{version_id, detail}, …], the first few of `missing`.
     count("missing"),
     Column("problems", JSONB, nullable=False, server_default=EMPTY_LIST),

@@ -9,8 +9,10 @@ import pytest
 from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.jobs import recut
 from services.ingest_worker.upkeep.deletion import bury
+from shared.database import reindex_slices
 from shared.database.chunks import Chunks
 from shared.database.engine import Database
+from shared.database.parked_spaces import Outage, ParkedSpaces
 from shared.database.reindex_slices import CutSlice, ReindexSlices
 from shared.identity import new_id
 from tests.integration.test_ingest_api_deletion import let_the_grace_pass, run
@@ -63,6 +65,8 @@ async def test_filled_beside_while_the_old_index_answers(reindexing: Reindexing)
     assert new != old == await reindexing.active()
     assert await count(reindexing, old) == await count(reindexing, new) == (FILES, FILES)
     assert await reindexing.well()
+    tokens = "SELECT sum(tokens) FROM chunks WHERE index_id = :id"
+    assert filled["tokens"] == await reindexing.one(tokens, id=new)
     # Nothing was parsed again and no job came alive.
     assert await jobs_of(reindexing) == before
 
@@ -139,6 +143,14 @@ async def test_smaller_chunks_are_cut_from_what_was_parsed(reindexing: Reindexin
     assert points == rows > before
     longest = "SELECT max(tokens) FROM chunks WHERE index_id = :id"
     assert await reindexing.one(longest, id=new) <= 200
+    # What is held is counted by the index that stays.
+    await reindexing.do("switch")
+    await reindexing.do("finish")
+    await reindexing.go_on()
+    assert await reindexing.one("SELECT sum(chunks_total) FROM jobs") == rows
+    rebuild = {"collection": "papers", "dry_run": True}
+    cost = (await reindexing.api.client.post("/v1/admin/rebuild", json=rebuild)).json()["costs"][0]
+    assert (cost["chunks"], cost["unknown"]) == (rows, 0)
 
 
 async def test_what_it_takes_is_told_and_nothing_begun(reindexing: Reindexing) -> None:
@@ -464,3 +476,48 @@ async def test_uploads_go_before_a_reindex(reindexing: Reindexing) -> None:
     await reindexing.workers.recut()
     behind = "SELECT count(*) FROM embed_queue WHERE seq >= 4611686018427387904"
     assert await reindexing.one(behind) == FILES
+
+
+async def test_a_provider_that_does_not_embed_is_told(reindexing: Reindexing) -> None:
+    await reindexing.begin(space=OTHER_SPACE)
+    await reindexing.step()
+    await reindexing.workers.recut()
+    assert (await reindexing.shown())["waiting_for"] is None
+    async with reindexing.database.worker() as connection:
+        outage = Outage("operator", "embedding_unavailable", "No key is set.", 30, at_once=True)
+        await ParkedSpaces(connection).failed(OTHER_SPACE, outage, trying=False)
+    shown = await reindexing.shown()
+    assert (shown["waiting_for"]["kind"], shown["waiting_for"]["detail"]) == (
+        "operator",
+        "No key is set.",
+    )
+    assert (await reindexing.go_on())["state"] == "filling"
+    await provider_is_back(reindexing)
+    assert (await reindexing.go_on())["state"] == "ready"
+
+
+async def test_no_more_is_cut_than_is_soon_embedded(
+    reindexing: Reindexing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reindex_slices, "MOST_QUEUED", 3)
+    monkeypatch.setattr(recut, "CHUNKS_A_SLICE", 2)
+    await reindexing.begin(space=OTHER_SPACE)
+    await reindexing.step()
+    assert len(await reindexing.workers.recut()) == 2
+    assert (await reindexing.shown())["chunks"] == {"done": 0, "total": 4}
+    assert (await reindexing.go_on())["chunks"] == {"done": FILES, "total": FILES}
+
+
+async def test_an_empty_collection_moves_too(
+    api: IngestApi, database: Database, workers: Workers
+) -> None:
+    reindexing = Reindexing(api, database, workers, "default")
+    await reindexing.begin(space=OTHER_SPACE)
+    assert (await reindexing.go_on())["state"] == "ready"
+    await reindexing.do("switch")
+    answer = await upload(api.client, ("a.txt", b"The first text."))
+    await reindexing.work()
+    assert await state(reindexing, answer["jobs"][0]["job_id"]) == "succeeded"
+    await reindexing.do("finish")
+    assert (await reindexing.go_on())["state"] == "done"
+    assert await count(reindexing, await reindexing.active()) == (1, 1)

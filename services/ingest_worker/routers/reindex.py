@@ -15,6 +15,7 @@ from services.ingest_worker.upkeep.reindex_schemas import (
     shown_reindex,
 )
 from shared.auth.principal import Principal
+from shared.database.reindexes import ReindexRow
 from shared.web.problems import documented
 
 router = APIRouter(
@@ -47,13 +48,13 @@ async def begin_reindex(
         return ReindexAnswer(cost=cost, reindex=None)
     begun = await reindex.begin(asked)
     context.wake()
-    return ReindexAnswer(cost=cost, reindex=shown_reindex(begun))
+    return ReindexAnswer(cost=cost, reindex=_shown(begun, context))
 
 
 @router.get("", summary="Follow a reindex")
 async def get_reindex(name: CollectionName, context: Context, caller: Reader) -> ReindexResponse:
     """Show the newest reindex of a collection and how far it is."""
-    return shown_reindex(await _reindex(context, caller).shown(name))
+    return _shown(await _reindex(context, caller).shown(name), context)
 
 
 @router.post("/switch", summary="Let the new index answer", responses=documented(409))
@@ -62,15 +63,14 @@ async def switch_index(
 ) -> ReindexResponse:
     """Every query that begins from here on is answered by the new index, once it is filled."""
     asked = wish or SwitchRequest()
-    return shown_reindex(
-        await _reindex(context, caller).switch(name, accept_missing=asked.accept_missing)
-    )
+    row = await _reindex(context, caller).switch(name, accept_missing=asked.accept_missing)
+    return _shown(row, context)
 
 
 @router.post("/rollback", summary="Let the old index answer again", responses=documented(409))
 async def roll_back(name: CollectionName, context: Context, caller: Admin) -> ReindexResponse:
     """Undo the switch; the new index stays filled, so that it can be switched to once more."""
-    return shown_reindex(await _reindex(context, caller).rollback(name))
+    return _shown(await _reindex(context, caller).rollback(name), context)
 
 
 @router.post("/finish", summary="Remove the index that does not answer", status_code=202)
@@ -79,7 +79,11 @@ async def finish_reindex(name: CollectionName, context: Context, caller: Admin) 
 
     The removal goes on by itself: look at `state` until it is `done`.
     """
-    return shown_reindex(await _reindex(context, caller).finish(name))
+    return _shown(await _reindex(context, caller).finish(name), context)
+
+
+def _shown(row: ReindexRow, context: IngestContext) -> ReindexResponse:
+    return shown_reindex(row, context.settings.embedding.prices)
 
 
 def _reindex(context: IngestContext, caller: Principal) -> Reindex:

@@ -158,11 +158,15 @@ class Refiller:
             await ReindexSlices(connection).end(reindex.id, index_id)
         return _told(reindex, "done", moved=True)
 
-    async def _remove_rows(self, reindex: OpenReindex, index_id: UUID) -> int:
+    async def _remove_rows(self, reindex: OpenReindex, index_id: UUID) -> bool:
         async with self._database.worker() as connection:
-            return await ReindexSlices(connection).remove_some(
+            versions = await ReindexSlices(connection).remove_some(
                 reindex.id, index_id, limit=CHUNKS_AT_ONCE, grace_s=self._grace_s
             )
+        if versions:
+            async with self._database.worker() as connection:
+                await ReindexSlices(connection).recount(index_id, versions)
+        return bool(versions)
 
     async def _is_left(self, reindex: OpenReindex) -> bool:
         async with self._database.worker() as connection:

@@ -1,6 +1,6 @@
 """The wire of reindexes: what is asked, what it will take, how far it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -12,6 +12,8 @@ from services.ingest_worker.chunking.sizes import MAX_TOKENS
 from services.ingest_worker.schemas import Request, ShortText
 from services.ingest_worker.upkeep.estimates import ReindexCost
 from shared.database.reindexes import ReindexRow, ReindexStage
+from shared.embeddings.spaces import embedding_space, price_of
+from shared.models import WaitingFor
 
 State = Literal["filling", "ready", "switched", "removing", "done"]
 
@@ -87,6 +89,9 @@ class ReindexResponse(BaseModel):
     answers: Literal["old", "new"] = Field(description="Which of the two queries see.")
     documents: DoneOf = Field(description="Cut anew, of those there were when it began.")
     chunks: DoneOf = Field(description="Embedded, of those cut so far.")
+    tokens: int = Field(description="Of the chunks cut so far.")
+    usd: float | None = Field(description="What those cost at most, if a price is known.")
+    waiting_for: WaitingFor | None = Field(description="Why the new space does not embed now.")
     missing: int = Field(description="Chunks and documents that could not be brought over.")
     problems: Sequence[ProblemResponse] = Field(description="The first of those, and why.")
     eta_s: float | None = Field(description="Until it is filled, at the pace so far.")
@@ -108,8 +113,9 @@ def shown_cost(cost: ReindexCost) -> ReindexCostResponse:
     return ReindexCostResponse.model_validate(cost, from_attributes=True)
 
 
-def shown_reindex(row: ReindexRow) -> ReindexResponse:
-    """Return a reindex as it is sent."""
+def shown_reindex(row: ReindexRow, prices: Mapping[str, float]) -> ReindexResponse:
+    """Return a reindex as it is sent; `prices` are those that are set."""
+    price = price_of(embedding_space(row.new_space), prices)
     return ReindexResponse(
         id=row.id,
         collection=row.collection,
@@ -120,6 +126,9 @@ def shown_reindex(row: ReindexRow) -> ReindexResponse:
         answers="new" if row.new_answers else "old",
         documents=DoneOf(done=row.documents, total=max(row.documents, row.documents_total)),
         chunks=DoneOf(done=row.chunks - row.left, total=row.chunks),
+        tokens=row.tokens,
+        usd=None if price is None else round(row.tokens * price / 1e6, 4),
+        waiting_for=_waiting_for(row),
         missing=row.missing,
         problems=[ProblemResponse(**one) for one in row.problems],
         eta_s=_eta_s(row),
@@ -136,6 +145,17 @@ def _state(stage: ReindexStage) -> State:
             return stage
         case _:
             return "filling"
+
+
+def _waiting_for(row: ReindexRow) -> WaitingFor | None:
+    if row.waiting_kind is None or row.finished_at is not None:
+        return None
+    return WaitingFor(
+        kind=row.waiting_kind,
+        until=row.waiting_until.isoformat() if row.waiting_until else None,
+        code=row.waiting_code,
+        detail=row.waiting_detail,
+    )
 
 
 def _eta_s(row: ReindexRow) -> float | None:

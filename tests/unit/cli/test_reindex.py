@@ -42,7 +42,8 @@ class TestBeginning:
         told = served("reindex", "papers", "--space", LARGE, "--yes")
         assert told.code == 0
         assert "papers: filling, 20 of 20 documents cut, 100 of 400 chunks embedded" in told.out
-        assert "about 30 s left" in told.out
+        assert "about 30 s left, at most $1.17 so far" in told.out
+        assert "waiting for the operator: No key is set." in told.out
         assert "citewell reindex papers --wait" in told.err
         assert wire.last(REINDEX) == {"space": LARGE, "dry_run": False}
 
