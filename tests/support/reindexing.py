@@ -15,6 +15,8 @@ from tests.support.workers import Workers
 
 # Another model with vectors of the same size as the double's.
 OTHER_SPACE = "openai/another-model@256"
+# Live documents of one chunk each, to begin with.
+FILES = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.database.chunks import NewChunk, Owner
 from shared.database.engine import Database
 from shared.database.parts import Parts
 from shared.database.reindex_slices import ClaimedReindex, CutSlice, PageRow, ReindexSlices
-from shared.errors import CitewellError
+from shared.errors import CitewellError, StageTimedOut
 from shared.identity import new_id
 from shared.settings import IngestSettings
 
@@ -68,12 +68,7 @@ class RecutStep:
                     claimed, lease_s=self._settings.lease_s
                 )
 
-        return await while_leased(
-            self._slice(claimed),
-            renew,
-            every_s=self._settings.lease_s / 3,
-            limit_s=self._settings.chunk_timeout_s,
-        )
+        return await while_leased(self._slice(claimed), renew, every_s=self._settings.lease_s / 3)
 
     async def _slice(self, claimed: ClaimedReindex) -> str:
         async with self._database.worker() as connection:
@@ -110,7 +105,12 @@ class RecutStep:
     async def _cut_version(self, claimed: ClaimedReindex, owner: Owner) -> Collection[NewChunk]:
         async with self._database.worker() as connection:
             packed = [part async for part in Parts(connection).elements(owner.version_id)]
-        return await asyncio.to_thread(self._cutter.cut, owner, packed, [claimed.index])
+        limit_s = self._settings.chunk_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await asyncio.to_thread(self._cutter.cut, owner, packed, [claimed.index])
+        except TimeoutError as error:
+            raise StageTimedOut(f"It took longer than {limit_s:g} s to cut.") from error
 
     async def _release(self, claimed: ClaimedReindex, *, pause: bool) -> None:
         async with self._database.worker() as connection:
