@@ -7,7 +7,14 @@ not say may stand in a file of that name in small letters (`shared.settings_grou
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
@@ -25,6 +32,10 @@ def _split_at_commas(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
+
+
+# In the environment: separated by commas.
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_at_commas)]
 
 
 class DatabaseSettings(SettingsGroup):
@@ -158,16 +169,15 @@ class EmbeddingSettings(SettingsGroup):
         gt=0,
         description="Longest time for one batch of chunks, embedded and written, seconds.",
     )
-    model_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+    model_dirs: Paths = Field(
         default=(),
         description="Folders of ONNX models, separated by commas; each is a space `onnx/<the folder's name>`.",
     )
     threads: int = Field(default=2, ge=1, description="Threads of a model on this machine.")
-
-    @field_validator("model_dirs", mode="before")
-    @classmethod
-    def _split_folders(cls, value: object) -> object:
-        return _split_at_commas(value)
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description="US dollars a million tokens by space, as JSON, instead of list prices.",
+    )
 
     @field_validator("model_dirs")
     @classmethod
@@ -240,7 +250,7 @@ class IngestSettings(SettingsGroup):
         default="seccomp",
         description="Least isolation of parser processes with which a parse worker starts: `full` (seccomp and Landlock), `seccomp` or `none`; they always get the best the kernel has.",
     )
-    parser_programs: Annotated[tuple[Path, ...], NoDecode] = Field(
+    parser_programs: Paths = Field(
         default=PARSER_PROGRAMS,
         description="Programs that parser processes may start, under the same isolation (`full` only), separated by commas; those that do not exist are left out. Tesseract is looked for here alone, by the name `tesseract`.",
     )
@@ -276,11 +286,6 @@ class IngestSettings(SettingsGroup):
     job_deadline_s: float = Field(
         default=86_400.0, gt=0, description="Longest life of a job, seconds."
     )
-
-    @field_validator("parser_programs", mode="before")
-    @classmethod
-    def _split_programs(cls, value: object) -> object:
-        return _split_at_commas(value)
 
 
 class QuerySettings(SettingsGroup):

@@ -34,6 +34,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "doctor": Verb("citewell.cli.doctor", _OPERATE, "Say what is wrong and what to do."),
         "rebuild": Verb("citewell.cli.rebuild", _OPERATE, "Fill the vector store again."),
         "quality": Verb("citewell.cli.quality", _OPERATE, "See if answers got worse."),
+        "reindex": Verb("citewell.cli.reindex", _OPERATE, "Give a collection another space."),
         "config": Verb("citewell.cli.config", _OPERATE, "Show every setting and what is wrong."),
         "migrate": Verb("citewell.cli.migrate", _OPERATE, "Bring a database to the newest schema."),
         "keys": Verb("citewell.cli.keys", _OPERATE, "Make API keys."),

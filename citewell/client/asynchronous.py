@@ -36,6 +36,7 @@ from citewell.client.models import (
 from citewell.client.multipart import build_form
 from citewell.client.quality import QualityCalls
 from citewell.client.rebuild_models import Rebuild, Rebuilding, Rebuilds
+from citewell.client.reindexing import ReindexCalls
 from citewell.client.transport import Call, given, understand
 from shared.models import ParseOptions
 
@@ -58,7 +59,7 @@ _ANSWER = TypeAdapter(Answer)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class AsyncClient(JobCalls, QualityCalls):
+class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
     """Speaks to one server with one key; use it as a context manager, or call `aclose`."""
 
     # Collections

@@ -20,6 +20,7 @@ from services.ingest_worker.routers import (
     jobs,
     keys,
     page_pictures,
+    reindex,
     uploads,
     usage,
 )
@@ -43,6 +44,7 @@ from there and nowhere else.
 """
 TAGS = [
     {"name": "collections", "description": "Named corpora, each in one embedding space."},
+    {"name": "reindex", "description": "Another space or chunking, with no downtime."},
     {"name": "documents", "description": "Uploads, documents, their versions, bytes and chunks."},
     {"name": "jobs", "description": "What becomes of one file."},
     {"name": "batches", "description": "What becomes of one upload."},
@@ -103,6 +105,7 @@ def create_app(
     )
     rooms = (
         collections,
+        reindex,
         uploads,
         documents,
         page_pictures,

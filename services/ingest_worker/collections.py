@@ -9,12 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.attributes import check_types, field_types
+from services.ingest_worker.chunking.names import CHUNKER
 from shared.database.collections import DEFAULT_COLLECTION, CollectionRow, Collections
 from shared.errors import Conflict, NotFound
 from shared.identity import new_id
-
-# Written to each index: chunks of two chunkers are never mixed in one.
-CHUNKER = "sections-1"
 
 
 @dataclass(frozen=True, slots=True)

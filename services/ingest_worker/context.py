@@ -19,6 +19,7 @@ from services.ingest_worker.retrying import Retrier
 from services.ingest_worker.upkeep.deletion import bury, remove_orphans
 from services.ingest_worker.upkeep.doctor import mend_points
 from services.ingest_worker.upkeep.rebuild import Rebuilder
+from services.ingest_worker.upkeep.refill import Refiller
 from services.ingest_worker.upkeep.repair import queue_missing_points
 from services.ingest_worker.upkeep.sweeper import Sweeper
 from services.ingest_worker.uploads.restoring import VersionRestorer
@@ -121,6 +122,14 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         pause_s=settings.ingest.sweep_s,
         folders=settings.embedding.model_dirs,
     )
+    refiller = Refiller(
+        database=database,
+        vectors=outside.vectors,
+        wake=dispatcher.wake,
+        pause_s=settings.ingest.dispatch_s,
+        grace_s=grace_s,
+        folders=settings.embedding.model_dirs,
+    )
     uploads = UploadDoor(
         database=database,
         blobs=blobs,
@@ -155,6 +164,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
             dispatcher.run,
             sweeper.run,
             rebuilder.run,
+            refiller.run,
             partial(_remove_orphans_hourly, database, blobs),
             partial(_compare_at_start, settings.ingest, database, outside.vectors),
         ),

@@ -7,6 +7,7 @@ the broker never holds the backlog.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 import structlog
 
@@ -16,6 +17,7 @@ from services.ingest_worker.messages import (
     EMBED_QUEUE,
     PARSE_PARTS,
     PARSE_QUEUE,
+    RECUT_DOCUMENTS,
     Message,
     Publisher,
 )
@@ -23,6 +25,7 @@ from shared.database.embed_queue import EmbedQueue
 from shared.database.engine import Database
 from shared.database.jobs import Jobs, WaitingJob
 from shared.database.parts import Parts, WaitingPart
+from shared.database.reindex_slices import ReindexSlices
 from shared.database.sweeps import Sweeps
 from shared.errors import CitewellError
 from shared.settings import IngestSettings
@@ -65,8 +68,15 @@ class Dispatcher:
             room = self._most_out - await Parts(connection).out(weight=WEIGHT)
             parts = await _take_parts(Parts(connection), room)
             jobs = await Jobs(connection).take_chunking(after_s=LOST_AFTER_S)
+            reindexes = list[UUID]()
+            if room > 0 and not parts and not jobs:
+                # Behind all uploads, and never in every slot.
+                reindexes = await ReindexSlices(connection).take_waiting(
+                    most=max(1, self._slots // 2), after_s=LOST_AFTER_S
+                )
             ready = await EmbedQueue(connection).ready(most=1)
         messages = [*self._parse_messages(parts, room), *map(_chunk_message, jobs)]
+        messages += map(_recut_message, reindexes)
         if ready:
             messages.append(EMBED_MESSAGE)
         self._publisher.publish(messages)
@@ -121,6 +131,10 @@ def _parse_message(parts: Sequence[WaitingPart]) -> Message:
         label = f"{first.filename} part {first.key.number + 1} of {first.parts_total}"
     arguments: dict[str, str | list[str]] = {"parts": [str(part.key) for part in parts]}
     return Message(PARSE_PARTS, PARSE_QUEUE, arguments, label)
+
+
+def _recut_message(reindex_id: UUID) -> Message:
+    return Message(RECUT_DOCUMENTS, PARSE_QUEUE, {"reindex_id": str(reindex_id)}, "a reindex")
 
 
 def _chunk_message(job: WaitingJob) -> Message:

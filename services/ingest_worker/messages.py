@@ -13,6 +13,7 @@ CLOCK_QUEUE = "clock"
 
 PARSE_PARTS = "parse_parts"
 CHUNK_JOB = "chunk_job"
+RECUT_DOCUMENTS = "recut_documents"
 EMBED_CHUNKS = "embed_chunks"
 CLEAN_UP = "clean_up"
 WATCH_QUALITY = "watch_quality"

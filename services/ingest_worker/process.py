@@ -15,6 +15,7 @@ from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
+from services.ingest_worker.jobs.recut import RecutStep
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.quality_clock import QualityClock
@@ -54,6 +55,9 @@ class WorkerContext:
         self._chunk = ChunkStep(
             database=self._database, cutter=self._cutter, settings=settings.ingest
         )
+        self._recut = RecutStep(
+            database=self._database, cutter=self._cutter, settings=settings.ingest
+        )
         self._embedding = self._build_embedding()
 
     async def warm_up(self) -> None:
@@ -71,6 +75,12 @@ class WorkerContext:
     async def chunk_job(self, job_id: UUID) -> str:
         """Chunk a document whose parts are all in."""
         done = await self._chunk.run(job_id)
+        await self._dispatcher.dispatch()
+        return done
+
+    async def recut_documents(self, reindex_id: UUID) -> str:
+        """Cut the next documents of a collection for its new index."""
+        done = await self._recut.run(reindex_id)
         await self._dispatcher.dispatch()
         return done
 

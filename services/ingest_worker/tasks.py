@@ -10,6 +10,7 @@ from services.ingest_worker.messages import (
     CLEAN_UP,
     EMBED_CHUNKS,
     PARSE_PARTS,
+    RECUT_DOCUMENTS,
     WATCH_QUALITY,
 )
 from services.ingest_worker.process import WorkerContext
@@ -39,6 +40,12 @@ def parse_parts(parts: list[str]) -> str:
 def chunk_job(job_id: str) -> str:
     """Chunk a document whose parts are all in."""
     return _run(lambda context: context.chunk_job(UUID(job_id)))
+
+
+@app.task(name=RECUT_DOCUMENTS)
+def recut_documents(reindex_id: str) -> str:
+    """Cut the next documents of a collection for its new index."""
+    return _run(lambda context: context.recut_documents(UUID(reindex_id)))
 
 
 @app.task(name=EMBED_CHUNKS, time_limit=EMBED_LIMIT_S)

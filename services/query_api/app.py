@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.query_api.context import build_context
-from services.query_api.routers import quality, query, search
+from services.query_api.routers import compare, quality, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
 from shared.web.app import build_app
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(search.router)
+    app.include_router(compare.router)
     app.include_router(query.router)
     app.include_router(quality.router)
     app.include_router(health_router(lambda: _checks(app)))

@@ -7,6 +7,7 @@ from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
 from services.query_api.quality.watch import QualityWatch
+from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from services.query_api.upstreams import Upstreams
@@ -31,6 +32,7 @@ class ProcessContext:
     chat_model: ChatModel | None
     authenticator: Authenticator
     retriever: Retriever
+    comparer: Comparer
     answerer: Answerer
     watch: QualityWatch
 
@@ -75,6 +77,7 @@ def build_context(settings: Settings) -> ProcessContext:
         chat_model=chat_model,
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
+        comparer=Comparer(database, retriever),
         answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=query),
         watch=QualityWatch(
             database=database,

@@ -12,7 +12,7 @@ from shared.database.job_views import PARKED
 
 INDEXES = text("""
 SELECT i.id FROM indexes i JOIN collections c ON c.id = i.collection_id
-WHERE c.deleted_at IS NULL ORDER BY i.id
+WHERE c.deleted_at IS NULL AND i.leaving_at IS NULL ORDER BY i.id
 """)
 # A version has a right to points while it has chunks, work under way, or a tombstone to take them.
 KNOWN = text("""

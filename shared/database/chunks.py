@@ -19,7 +19,12 @@ SLICE = 500
 
 CLEAR = text("DELETE FROM chunks WHERE version_id = ANY(:versions)")
 INDEXES = text("""
-SELECT collection_id, id, space, ready FROM indexes WHERE collection_id = ANY(:collections)
+SELECT collection_id, id, space, chunker, ready FROM indexes
+WHERE collection_id = ANY(:collections) AND leaving_at IS NULL
+""")
+# Keeps whoever gives a collection another index, or takes one, waiting; nobody else.
+HOLD = text("""
+SELECT FROM collections WHERE id = ANY(:collections) ORDER BY id FOR KEY SHARE
 """)
 # Arrays, not a statement a row: nothing is prepared behind a pooler.
 QUEUE = text("""
@@ -41,8 +46,9 @@ WITH given AS (
            text_sha256
     FROM given
 )
-INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens)
-SELECT id, tenant_id, job_id, index_id, space, tokens FROM given ORDER BY place
+INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens, seq)
+SELECT id, tenant_id, job_id, index_id, space, tokens, nextval('embed_queue_seq') + :after
+FROM given ORDER BY place
 """)
 READY = text("""
 UPDATE indexes SET ready = true, analyser = :analyser WHERE id = :id AND NOT ready
@@ -62,15 +68,14 @@ RETURNING languages
 # A chunk whose queue row is gone has had its point written to the store.
 WRITTEN = "NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id)"
 # One that is to be embedded again had, and its point may be there: then its vector is known.
-WRITTEN_ONCE = f"""
-NOT EXISTS (SELECT FROM embed_queue q WHERE q.chunk_id = c.id AND q.seq < {AGAIN})
-"""
-# Of equal texts any will do.
+# Of equal texts any will do, but best one whose point is surely there and stays.
 TWINS = text(f"""
 SELECT DISTINCT ON (c.text_sha256) c.text_sha256, c.index_id, c.id
 FROM chunks c JOIN indexes i ON i.id = c.index_id
+LEFT JOIN embed_queue q ON q.chunk_id = c.id
 WHERE c.tenant_id = :tenant_id AND i.space = :space AND c.text_sha256 = ANY(:hashes)
-  AND {WRITTEN_ONCE}
+  AND (q.seq IS NULL OR q.seq >= {AGAIN})
+ORDER BY c.text_sha256, q.seq IS NOT NULL, i.leaving_at IS NOT NULL
 """)  # noqa: S608
 
 
@@ -82,6 +87,7 @@ class TargetIndex:
     id: UUID
     space: str
     ready: bool
+    chunker: str = "sections-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +117,22 @@ class Chunks:
         self._connection = connection
 
     async def indexes(self, collections: Collection[UUID]) -> list[TargetIndex]:
-        """Return every index of these collections."""
+        """Return every index of these collections that is not being removed."""
         result = await self._connection.execute(INDEXES, {"collections": list(collections)})
         return [TargetIndex(**row) for row in result.mappings()]
+
+    async def hold_indexes(
+        self, collections: Collection[UUID], known: Iterable[TargetIndex]
+    ) -> bool:
+        """Keep the collections' indexes as they are until the transaction ends.
+
+        False when they are others by now than those `known`: what was cut for them is out of date.
+        This lock comes before those of documents and jobs.
+        """
+        await self._connection.execute(HOLD, {"collections": list(collections)})
+        # A statement of its own: one that waited would still see what was there before.
+        now = await self.indexes(collections)
+        return {index.id for index in now} == {index.id for index in known}
 
     async def index_is_ready(self, index_id: UUID, *, analyser: str) -> None:
         """Note that the vector store has made the index, and what makes its sparse terms."""
@@ -129,11 +148,14 @@ class Chunks:
         """Remove what an earlier try wrote for these versions, its queue rows too."""
         await self._connection.execute(CLEAR, {"versions": list(versions)})
 
-    async def queue(self, made: Iterable[NewChunk]) -> int:
-        """Insert chunks and their rows in the embed queue, in this order; return how many."""
+    async def queue(self, made: Iterable[NewChunk], *, after: int = 0) -> int:
+        """Insert chunks and their rows in the embed queue, in this order; return how many.
+
+        With `after` = `AGAIN` they come after all new work, and no job counts them.
+        """
         count, rest = 0, iter(made)
         while batch := list(islice(rest, SLICE)):
-            await self._connection.execute(QUEUE, _columns(batch))
+            await self._connection.execute(QUEUE, _columns(batch) | {"after": after})
             count += len(batch)
         return count
 

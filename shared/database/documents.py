@@ -77,7 +77,7 @@ INSERT INTO tombstones (id, tenant_id, index_id, document_id, version_id, until)
 SELECT gen_random_uuid(), d.tenant_id, i.id, d.id, v.id, now() + make_interval(secs => :grace_s)
 FROM documents d
 JOIN versions v ON v.document_id = d.id
-JOIN indexes i ON i.collection_id = d.collection_id
+JOIN indexes i ON i.collection_id = d.collection_id AND i.leaving_at IS NULL
 WHERE d.id = ANY(:ids)
 ON CONFLICT (index_id, version_id)
 DO UPDATE SET until = greatest(tombstones.until, excluded.until)

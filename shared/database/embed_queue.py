@@ -103,6 +103,15 @@ WITH gone AS (
     DELETE FROM embed_queue WHERE claim = :claim AND chunk_id = ANY(:chunks) RETURNING job_id
 ) SELECT job_id, count(*) AS chunks FROM gone GROUP BY job_id
 """)
+# Whoever claimed them.
+QUEUED_OF = text("""
+SELECT q.job_id, c.document_id FROM embed_queue q JOIN chunks c ON c.id = q.chunk_id
+WHERE q.chunk_id = ANY(:chunks)
+""")
+TAKE_AWAY = text("""
+WITH gone AS (DELETE FROM embed_queue WHERE chunk_id = ANY(:chunks) RETURNING job_id)
+SELECT job_id, count(*) AS chunks FROM gone GROUP BY job_id
+""")
 COUNT_DOWN = text(f"""
 UPDATE jobs j
 SET chunks_left = chunks_left - n.chunks, {TOUCH}, waiting_for = NULL,
@@ -299,6 +308,44 @@ class EmbedQueue:
         chunk_ids = [chunk.chunk_id for chunk in done]
         result = await self._connection.execute(TAKE_OFF, {"claim": claim, "chunks": chunk_ids})
         taken = {row.job_id: row.chunks for row in result}
+        await self._count_down(taken, paid, took, grace_s=grace_s)
+
+    async def take_away(self, chunk_ids: Sequence[UUID], *, grace_s: float) -> int:
+        """Take chunks of an index that goes off the queue, whoever claimed them; return how many.
+
+        The jobs that have none left end: they are in the index that stays.
+        """
+        chunks = {"chunks": list(chunk_ids)}
+        queued = (await self._connection.execute(QUEUED_OF, chunks)).all()
+        if not queued:
+            return 0
+        await self._lock({row.document_id for row in queued}, {row.job_id for row in queued})
+        result = await self._connection.execute(TAKE_AWAY, chunks)
+        taken = {row.job_id: row.chunks for row in result}
+        await self._count_down(taken, {}, NO_TIME, grace_s=grace_s)
+        return sum(taken.values())
+
+    async def drop(self, claim: UUID, chunk_ids: Sequence[UUID]) -> None:
+        """Take chunks off the queue that no job is to count."""
+        await self._connection.execute(TAKE_OFF, {"claim": claim, "chunks": list(chunk_ids)})
+
+    async def finish_forgotten(self, *, after_s: float, grace_s: float) -> int:
+        """End embedding jobs that have nothing queued any more; return how many."""
+        result = await self._connection.execute(UNFINISHED, {"after_s": after_s})
+        rows = result.all()
+        await self._lock({row.document_id for row in rows}, {row.id for row in rows})
+        await self._finish([row.id for row in rows], grace_s=grace_s)
+        return len(rows)
+
+    async def _count_down(
+        self,
+        taken: Mapping[UUID, int],
+        paid: Mapping[UUID, Paid],
+        took: Took,
+        *,
+        grace_s: float,
+    ) -> None:
+        """Count locked jobs down by what was taken off; end those that have none left."""
         if not taken:
             return
         costs = [paid.get(job_id, Paid()) for job_id in taken]
@@ -323,18 +370,6 @@ class EmbedQueue:
         moved = [row for row in rows if row["chunks_left"] > 0]
         await Events(self._connection).add_job_events(moved)
         await self._finish(ended, grace_s=grace_s)
-
-    async def drop(self, claim: UUID, chunk_ids: Sequence[UUID]) -> None:
-        """Take chunks off the queue that no job is to count."""
-        await self._connection.execute(TAKE_OFF, {"claim": claim, "chunks": list(chunk_ids)})
-
-    async def finish_forgotten(self, *, after_s: float, grace_s: float) -> int:
-        """End embedding jobs that have nothing queued any more; return how many."""
-        result = await self._connection.execute(UNFINISHED, {"after_s": after_s})
-        rows = result.all()
-        await self._lock({row.document_id for row in rows}, {row.id for row in rows})
-        await self._finish([row.id for row in rows], grace_s=grace_s)
-        return len(rows)
 
     async def _lock(self, documents: set[UUID], jobs: set[UUID]) -> None:
         await self._connection.execute(LOCK_DOCUMENTS, {"ids": list(documents)})

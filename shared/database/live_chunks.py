@@ -20,6 +20,24 @@ FROM collections c JOIN indexes i ON i.id = c.active_index
 WHERE c.name = :name AND c.deleted_at IS NULL
 """)
 
+# The index that answers, and the one that is filled or kept beside it.
+PAIR = text("""
+SELECT i.id, i.space, i.ready, i.analyser, i.languages, c.fields,
+       (SELECT coalesce(sum(g.raised), 0)::bigint FROM generations g
+        WHERE g.collection_id = c.id) AS generation
+FROM collections c
+JOIN reindexes r ON r.collection_id = c.id AND r.finished_at IS NULL
+JOIN indexes i ON i.id IN (r.old_index, r.new_index) AND i.leaving_at IS NULL
+WHERE c.name = :name AND c.deleted_at IS NULL ORDER BY i.id <> c.active_index
+""")
+# By their hashes chunks are in no order that has to do with what they say.
+SAMPLE = text("""
+SELECT c.text, c.document_id FROM chunks c
+JOIN versions v ON v.id = c.version_id
+JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
+WHERE c.index_id = :index_id ORDER BY c.text_sha256 LIMIT :limit
+""")
+
 LIVE = text("""
 SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
        c.page_start, c.page_end, c.page_turns, c.section, d.name AS filename, d.attributes
@@ -52,6 +70,14 @@ class ActiveIndex:
     languages: Mapping[str, int]
     generation: int
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SampledChunk:
+    """A live chunk's text, and whose it is."""
+
+    text: str
+    document_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +115,19 @@ class LiveChunks:
         result = await self._connection.execute(ACTIVE, {"name": collection})
         row = result.mappings().one_or_none()
         return ActiveIndex(**row) if row else None
+
+    async def pair(self, collection: str) -> list[ActiveIndex]:
+        """Return both indexes of a collection that is being reindexed, the one that answers first.
+
+        One or none when there are no two.
+        """
+        result = await self._connection.execute(PAIR, {"name": collection})
+        return [ActiveIndex(**row) for row in result.mappings()]
+
+    async def sample(self, index_id: UUID, *, limit: int) -> list[SampledChunk]:
+        """Return up to `limit` live chunks of an index, whichever."""
+        result = await self._connection.execute(SAMPLE, {"index_id": index_id, "limit": limit})
+        return [SampledChunk(**row) for row in result.mappings()]
 
     async def read(self, index_id: UUID, ids: Sequence[UUID]) -> dict[UUID, LiveChunk]:
         """Return those of these chunks that are live in this statement's snapshot."""

@@ -17,9 +17,11 @@ JOIN collections k ON k.id = d.collection_id AND k.deleted_at IS NULL
 WHERE d.deleted_at IS NULL AND (v.number = d.live_version OR EXISTS (
     SELECT FROM jobs j WHERE j.version_id = v.id AND j.state = 'embedding'))
 """
+# Of an index that is being removed nobody wants any points.
+STAYS = "c.index_id NOT IN (SELECT id FROM indexes WHERE leaving_at IS NOT NULL)"
 POINTS = f"""
 SELECT p.id AS version_id, c.index_id, count(c.id) AS points
-FROM page p LEFT JOIN chunks c ON c.version_id = p.id AND {WRITTEN}
+FROM page p LEFT JOIN chunks c ON c.version_id = p.id AND {WRITTEN} AND {STAYS}
 GROUP BY p.id, c.index_id ORDER BY p.id
 """  # noqa: S608 - constants of this module only
 PAGE = text(f"WITH page AS ({VERSIONS} AND v.id > :after ORDER BY v.id LIMIT :limit) {POINTS}")

@@ -29,7 +29,8 @@ LEFT JOIN LATERAL (
 SIZES = text(f"""
 SELECT c.id, c.name, i.space, c.active_index, count(v.id) AS documents,
        coalesce(sum(j.chunks_total), 0) AS chunks,
-       ARRAY(SELECT x.id FROM indexes x WHERE x.collection_id = c.id) AS indexes
+       ARRAY(SELECT x.id FROM indexes x
+             WHERE x.collection_id = c.id AND x.leaving_at IS NULL) AS indexes
 FROM collections c
 JOIN indexes i ON i.id = c.active_index
 LEFT JOIN documents d ON d.collection_id = c.id AND d.deleted_at IS NULL
@@ -42,6 +43,9 @@ SAMPLE = text("""
 SELECT coalesce(avg(tokens), 0)::float FROM (
     SELECT tokens FROM chunks WHERE index_id = :index_id ORDER BY text_sha256 LIMIT 1000
 ) s
+""")
+SAMPLED_TEXTS = text("""
+SELECT text, tokens FROM chunks WHERE index_id = :index_id ORDER BY text_sha256 LIMIT 200
 """)
 # Chunks a second of the largest of the newest uploads, from its beginning to its end.
 PACE = text("""
@@ -71,8 +75,10 @@ ORDER BY c.name, r.created_at
 """)  # noqa: S608
 OPEN = text("""
 SELECT r.id, r.tenant_id, r.collection_id, r.from_empty, r.stage,
-       ARRAY(SELECT i.id FROM indexes i WHERE i.collection_id = r.collection_id) AS indexes,
-       ARRAY(SELECT i.space FROM indexes i WHERE i.collection_id = r.collection_id) AS spaces
+       ARRAY(SELECT i.id FROM indexes i WHERE i.collection_id = r.collection_id
+             AND i.leaving_at IS NULL ORDER BY i.id) AS indexes,
+       ARRAY(SELECT i.space FROM indexes i WHERE i.collection_id = r.collection_id
+             AND i.leaving_at IS NULL ORDER BY i.id) AS spaces
 FROM rebuilds r JOIN collections c ON c.id = r.collection_id AND c.deleted_at IS NULL
 WHERE r.finished_at IS NULL ORDER BY r.created_at, r.id
 """)
@@ -93,7 +99,7 @@ INSERT INTO embed_queue (chunk_id, tenant_id, job_id, index_id, space, tokens, s
 SELECT c.id, c.tenant_id, j.id, c.index_id, i.space, c.tokens, nextval('embed_queue_seq') + {AGAIN}
 FROM documents d {LIVE_CHUNKS}
 JOIN chunks c ON c.version_id = v.id
-JOIN indexes i ON i.id = c.index_id
+JOIN indexes i ON i.id = c.index_id AND i.leaving_at IS NULL
 WHERE d.id = ANY(:documents) AND j.id IS NOT NULL
 ON CONFLICT DO NOTHING
 """)  # noqa: S608
@@ -124,6 +130,14 @@ class CollectionSize:
     documents: int
     chunks: int
     indexes: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class SampledText:
+    """One of an index's texts, and its tokens in the index's space."""
+
+    text: str
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +187,11 @@ class Rebuilds:
         """Return how many tokens a chunk of an index has, the mean of a sample."""
         result = await self._connection.execute(SAMPLE, {"index_id": index_id})
         return float(result.scalar_one())
+
+    async def sample(self, index_id: UUID) -> list[SampledText]:
+        """Return some of an index's texts, whichever."""
+        result = await self._connection.execute(SAMPLED_TEXTS, {"index_id": index_id})
+        return [SampledText(**row) for row in result.mappings()]
 
     async def pace(self) -> float | None:
         """Return the chunks a second of a recent large upload; None if there was none."""

@@ -84,6 +84,8 @@ indexes = Table(
     # True once the vector store has its collection; the dispatcher creates it before work starts.
     Column("ready", Boolean, nullable=False, server_default=text("false")),
     *analysed(),
+    # Since when nothing new is written to it: it is being removed.
+    _moment("leaving_at"),
     _moment("created_at", now=True),
     Index("ix_indexes_collection_id", "collection_id"),
 )
@@ -300,32 +302,6 @@ embed_queue = Table(
     Index("ix_embed_queue_job_id", "job_id"),
     # Of what is embedded again alone: how much of an index is left.
     Index("ix_embed_queue_again", "index_id", postgresql_where=text(f"seq >= {AGAIN}")),
-)
-
-# Collections whose points are made anew from the chunks' texts; see `services.ingest_worker`.
-rebuilds = Table(
-    "rebuilds",
-    metadata,
-    _id(),
-    _tenant(),
-    _refers("collection_id", "collections.id"),
-    # Whether the index was dropped first; else its points are overwritten one by one.
-    Column("from_empty", Boolean, nullable=False, server_default=text("false")),
-    # preparing, queueing, embedding, checking, mending; done.
-    Column("stage", Text, nullable=False),
-    # The last document whose chunks were queued: documents are taken in the order of ids.
-    Column("reached", Uuid),
-    _count("documents"),
-    _count("chunks"),
-    _moment("created_at", now=True),
-    _moment("finished_at"),
-    Index(
-        "uq_rebuilds_open",
-        "collection_id",
-        unique=True,
-        postgresql_where=text("finished_at IS NULL"),
-    ),
-    Index("ix_rebuilds_listing", "tenant_id", "id"),
 )
 
 parked_spaces = Table(

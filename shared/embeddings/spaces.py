@@ -6,7 +6,7 @@ keeps the second. The other names are listed here.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +27,9 @@ LOCAL = EmbeddingSpace(
     query_prefix="Represent this sentence for searching relevant passages: ",
     tokenizer="bge",
     floor=0.35,
+    usd_per_million_tokens=0.0,
 )
+# Prices as OpenAI lists them (2026-10); `CITEWELL_EMBEDDING_PRICES` says otherwise.
 OPENAI_SMALL = EmbeddingSpace(
     name="openai/text-embedding-3-small",
     provider="openai",
@@ -36,12 +38,14 @@ OPENAI_SMALL = EmbeddingSpace(
     window=8192,
     tokenizer="cl100k",
     floor=0.35,
+    usd_per_million_tokens=0.02,
 )
 OPENAI_LARGE = OPENAI_SMALL.model_copy(
     update={
         "name": "openai/text-embedding-3-large",
         "model": "text-embedding-3-large",
         "dimensions": 3072,
+        "usd_per_million_tokens": 0.13,
     }
 )
 OPENAI_LARGE_1024 = OPENAI_LARGE.model_copy(
@@ -162,10 +166,16 @@ def own_space(path: Path) -> EmbeddingSpace:
         document_prefix=described.document_prefix,
         batch_tokens=max(LOCAL.batch_tokens, described.window),
         tokenizer="folder",
+        usd_per_million_tokens=0.0,
         floor=LOCAL.floor,
         folder=path,
         pooling=described.pooling,
     )
+
+
+def price_of(space: EmbeddingSpace, prices: Mapping[str, float]) -> float | None:
+    """Return US dollars a million tokens: as `prices` says by name, else the list price."""
+    return prices.get(space.name, space.usd_per_million_tokens)
 
 
 def _shortened(name: str, model: str, dimensions: int) -> EmbeddingSpace:
@@ -175,6 +185,12 @@ def _shortened(name: str, model: str, dimensions: int) -> EmbeddingSpace:
     most = whole.dimensions if whole else MAX_DIMENSIONS
     if not 1 <= dimensions <= most:
         raise InvalidInput(f"`openai/{model}` gives 1 to {most} dimensions, not {dimensions}.")
+    price = whole.usd_per_million_tokens if whole else None
     return (whole or OPENAI_SMALL).model_copy(
-        update={"name": name, "model": model, "dimensions": dimensions}
+        update={
+            "name": name,
+            "model": model,
+            "dimensions": dimensions,
+            "usd_per_million_tokens": price,
+        }
     )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ingest_api import IngestApi, api_settings, start_api
+from shared.database.engine import Database
+from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.reindexing import FILES, Reindexing
 from tests.support.workers import Workers, working
 
 
@@ -19,3 +21,14 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[IngestApi]:
 async def workers(api: IngestApi, tmp_path: Path) -> AsyncIterator[Workers]:
     async with working(api, tmp_path) as workers:
         yield workers
+
+
+@pytest.fixture
+async def reindexing(api: IngestApi, database: Database, workers: Workers) -> Reindexing:
+    """Six live documents of one chunk each."""
+    await api.client.put("/v1/collections/papers", json={})
+    files = [(f"{number}.txt", f"The text of {number}.".encode()) for number in range(FILES)]
+    await upload(api.client, *files, collection="papers")
+    reindexing = Reindexing(api, database, workers)
+    await reindexing.work()
+    return reindexing

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from services.query_api.retrieval.hits import Found, Mode, SearchQuery
+from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from shared.embeddings.build import Embedders
 from shared.embeddings.spaces import searched_space
@@ -70,6 +71,7 @@ async def search(api: IngestApi, embedders: Embedders, mode: Mode) -> Found:
         database=api.context.database,
         vectors=api.vectors,
         embedder_of=embedders.of,
+        results=ResultCache(api.context.database, max_bytes=0, ttl_s=1),
         depth=10,
         space_of=partial(searched_space, folders=api.context.settings.embedding.model_dirs),
     )

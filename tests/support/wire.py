@@ -33,6 +33,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.problems import problem_of
+from tests.support.wire_reindex import add_reindex
 
 KEY = "cw_test"
 
@@ -212,6 +213,7 @@ def build(wire: Wire) -> FastAPI:
     _query(app, wire)
     _operating(app, wire)
     _quality(app, wire)
+    add_reindex(app, wire)
     return app
 
 

@@ -16,9 +16,11 @@ from services.ingest_worker.jobs.chunk import ChunkStep
 from services.ingest_worker.jobs.cutter import SectionCutter
 from services.ingest_worker.jobs.parse import ParseStep
 from services.ingest_worker.jobs.reader import PartReader
+from services.ingest_worker.jobs.recut import RecutStep
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.uploads.members import MemberDoor
 from shared.database.parts import Parts
+from shared.database.reindex_slices import ReindexSlices
 from shared.embeddings.base import Embedded, Embedder
 from shared.embeddings.fake import HashingEmbedder
 from shared.embeddings.spaces import FAKE
@@ -92,6 +94,7 @@ class Workers:
             database=context.database, reader=reader, cutter=cutter, settings=settings.ingest
         )
         self._chunk = ChunkStep(database=context.database, cutter=cutter, settings=settings.ingest)
+        self._recut = RecutStep(database=context.database, cutter=cutter, settings=settings.ingest)
         self._embedding = Embedding(
             database=context.database,
             vectors=api.vectors,
@@ -108,6 +111,21 @@ class Workers:
         _, last = await self._parse.run([part.key for part in waiting])
         for job_id in (*last, *jobs):
             await self._chunk.run(job_id)
+        await self._embedding.drain(budget_s=30)
+
+    async def recut(self, *, slices: int = 100) -> list[str]:
+        """Cut the documents of reindexes anew, until none is left or for so many slices."""
+        told: list[str] = []
+        for _ in range(slices):
+            async with self._database.worker() as connection:
+                waiting = await ReindexSlices(connection).take_waiting(most=9, after_s=10)
+            if not waiting:
+                break
+            told += [await self._recut.run(reindex_id) for reindex_id in waiting]
+        return told
+
+    async def embed(self) -> None:
+        """Embed until nothing is left."""
         await self._embedding.drain(budget_s=30)
 
 

@@ -37,8 +37,19 @@ class ChunkSizes:
         )
 
     @classmethod
-    def for_space(cls, space: EmbeddingSpace, tokenizer: Tokenizer) -> Self:
-        """Return the sizes that fit a space's window, special tokens and prefix taken off."""
+    def for_space(
+        cls, space: EmbeddingSpace, tokenizer: Tokenizer, *, most: int | None = None
+    ) -> Self:
+        """Return the sizes that fit a space's window, special tokens and prefix taken off.
+
+        With `most` no chunk has more tokens than that.
+        """
         prefix = space.document_prefix
         prefixed = tokenizer.count(prefix) if prefix else 0
-        return cls.of(min(MAX_TOKENS, space.window - space.special_tokens - prefixed))
+        fits = min(largest_chunk(space), space.window - space.special_tokens - prefixed)
+        return cls.of(fits if most is None else min(fits, most))
+
+
+def largest_chunk(space: EmbeddingSpace) -> int:
+    """Return the most tokens a chunk of this space may have, its prefix left out of account."""
+    return min(MAX_TOKENS, space.window - space.special_tokens)

@@ -28,8 +28,8 @@ from shared.database.engine import Database
 from shared.database.jobs import Jobs
 from shared.database.parked_spaces import ParkedSpaces
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import embedding_space, searched_space
-from shared.embeddings.sparse import ANALYSER, chunk_terms
+from shared.embeddings.spaces import searched_space
+from shared.embeddings.sparse import chunk_terms
 from shared.errors import (
     CitewellError,
     DatabaseUnavailable,

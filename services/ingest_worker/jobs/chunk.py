@@ -29,6 +29,10 @@ from shared.settings import IngestSettings
 log = structlog.get_logger(__name__)
 
 
+class IndexesChanged(Exception):
+    """The collection got another index, or lost one, while a document was cut for those it had."""
+
+
 class ChunkStep:
     """Chunks one version into every index of its collection."""
 
@@ -51,6 +55,9 @@ class ChunkStep:
                 chunks = await self._chunk_leased(job)
             except LeaseLost:
                 return "the lease was lost"
+            except IndexesChanged:
+                await self._release(job, delay_s=0)
+                return "the indexes changed meanwhile"
             except CitewellError as error:
                 return await self._failed(job, error)
             except asyncio.CancelledError:
@@ -79,6 +86,8 @@ class ChunkStep:
         owner = Owner(job.tenant_id, job.id, job.document_id, job.version_id)
         made = await asyncio.to_thread(self._cutter.cut, owner, packed, indexes)
         async with self._database.worker() as connection:
+            if not await Chunks(connection).hold_indexes([job.collection_id], indexes):
+                raise IndexesChanged
             await Jobs(connection).lock([job.id])
             await Chunks(connection).clear([job.version_id])
             count = await Chunks(connection).queue(made)

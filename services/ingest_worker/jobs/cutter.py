@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 
 from services.ingest_worker.chunking.chunker import chunk
+from services.ingest_worker.chunking.names import chunk_tokens_of
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.ingest_worker.jobs.cut_chunks import CutChunks
 from services.ingest_worker.parsing.packing import stream_elements
@@ -48,6 +49,7 @@ class SectionCutter:
     def _cut(self, packed: Sequence[bytes], index: TargetIndex) -> Iterator[Chunk]:
         space = embedding_space(index.space, self._folders)
         tokenizer = self._tokenizer_of(space)
-        sizes = ChunkSizes.for_space(space, tokenizer)
+        most = chunk_tokens_of(index.chunker)
+        sizes = ChunkSizes.for_space(space, tokenizer, most=most)
         elements = (element for part in packed for element in stream_elements(part))
         return chunk(elements, tokenizer=tokenizer, sizes=sizes)

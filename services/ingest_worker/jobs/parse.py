@@ -185,16 +185,23 @@ class ParseStep:
         if not reads:
             return
         async with self._database.worker() as connection:
-            indexes = await Chunks(connection).indexes({read.part.collection_id for read in reads})
+            indexes = await Chunks(connection).indexes(_collections(reads))
         cut = [(read, await self._cut_leased(group, read, indexes)) for read in reads]
         plain = [f for read, f in cut if isinstance(f, WholeFile) and read.intake is None]
         async with self._database.worker() as connection:
-            await WholeFiles(connection).finish(plain)
+            if not await Chunks(connection).hold_indexes(_collections(reads), indexes):
+                cut = []
+            else:
+                await WholeFiles(connection).finish(plain)
+        if not cut:
+            # A collection got another index, or lost one: what was cut is out of date.
+            await self._finish_whole(group)
+            return
         for read, file in cut:
             if isinstance(file, CitewellError):
                 await self._failed(read, file, Stage.CHUNK)
             elif read.intake is not None:
-                await self._settled(read, self._finish_together(file, read.intake))
+                await self._settled(read, self._finish_together(file, read.intake, indexes))
         group.whole = []
 
     async def _settled(self, read: Read, storing: Awaitable[T]) -> T | None:
@@ -214,8 +221,14 @@ class ParseStep:
             return stored
         return None
 
-    async def _finish_together(self, file: WholeFile, intake: Intake) -> None:
+    async def _finish_together(
+        self, file: WholeFile, intake: Intake, indexes: Sequence[TargetIndex]
+    ) -> None:
+        collection_id = file.part.collection_id
+        mine = [index for index in indexes if index.collection_id == collection_id]
         async with self._database.worker() as connection:
+            if not await Chunks(connection).hold_indexes([collection_id], mine):
+                raise LeaseLost
             await intake.lock(connection)
             if not await WholeFiles(connection).finish([file]):
                 raise LeaseLost
@@ -258,6 +271,10 @@ class ParseStep:
 
 def _name(part: ClaimedPart) -> str:
     return f"{part.filename} part {part.key.number + 1}" if part.page_start else part.filename
+
+
+def _collections(reads: Sequence[Read]) -> set[UUID]:
+    return {read.part.collection_id for read in reads}
 
 
 def _told(read: Read) -> str:

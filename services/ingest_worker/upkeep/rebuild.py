@@ -16,7 +16,7 @@ import structlog
 
 from shared.database.engine import Database
 from shared.database.rebuilds import CollectionSize, OpenRebuild, RebuildRow, Rebuilds, RebuildStage
-from shared.embeddings.spaces import embedding_space, searched_space
+from shared.embeddings.spaces import embedding_space, price_of, searched_space
 from shared.embeddings.sparse import ANALYSER
 from shared.errors import CitewellError, Conflict, NotFound
 from shared.settings import EmbeddingSettings
@@ -24,12 +24,6 @@ from shared.vectors.base import VectorStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-# US dollars a million tokens, as OpenAI lists them (2026-10); a server of one's own has its own.
-LIST_PRICES = {
-    "openai/text-embedding-3-small": 0.02,
-    "openai/text-embedding-3-large": 0.13,
-    "openai/text-embedding-3-large@1024": 0.13,
-}
 # Between two slices, so that whoever waits for a lock or the disk has a turn.
 BREATH_S = 0.02
 
@@ -111,11 +105,9 @@ class Rebuild:
 
     def _cost(self, size: CollectionSize, unknown: int, length: float, pace: float | None) -> Cost:
         tokens = round(unknown * length)
-        price = LIST_PRICES.get(size.space)
-        most = min(
-            self.embedding.batch_tokens,
-            searched_space(size.space, self.embedding.model_dirs).batch_tokens,
-        )
+        space = searched_space(size.space, self.embedding.model_dirs)
+        price = price_of(space, self.embedding.prices)
+        most = min(self.embedding.batch_tokens, space.batch_tokens)
         calls = max(math.ceil(unknown / self.embedding.batch_inputs), math.ceil(tokens / most))
         return Cost(
             collection=size.name,

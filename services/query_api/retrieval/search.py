@@ -75,10 +75,14 @@ class Retriever:
         if index is None or not index.ready:
             return Found((), floor=0.0, timings=watch.milliseconds())
         return await self._results.of(
-            query, index, lambda: self._search(query, index, watch), watch
+            query, index, lambda: self.search_in(index, query, watch), watch
         )
 
-    async def _search(self, query: SearchQuery, index: ActiveIndex, watch: Stopwatch) -> Found:
+    async def search_in(self, index: ActiveIndex, query: SearchQuery, watch: Stopwatch) -> Found:
+        """Search one index of a collection, whether or not it is the one that answers.
+
+        Nothing is remembered. Raises as `search` does.
+        """
         with watch.stage("embed"):
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:

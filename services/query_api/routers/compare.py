@@ -1,0 +1,38 @@
+"""`POST /v1/search/compare`: is the new index as good as the one that answers?"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from services.query_api.comparison_schemas import CompareRequest, CompareResponse
+from services.query_api.retrieval.compare import Comparer
+from shared.auth.principal import Principal, Scope
+from shared.web.problems import documented
+from shared.web.security import require
+
+router = APIRouter(tags=["search"])
+
+Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
+
+
+def _comparer(request: Request) -> Comparer:
+    comparer: Comparer = request.app.state.context.comparer
+    return comparer
+
+
+@router.post(
+    "/v1/search/compare",
+    summary="Compare the two indexes of a reindex",
+    responses=documented(401, 403, 409, 422, 502, 503, 504),
+)
+async def compare_indexes(
+    body: CompareRequest, caller: Admin, comparer: Annotated[Comparer, Depends(_comparer)]
+) -> CompareResponse:
+    """Ask both indexes of a collection that is being reindexed the same questions.
+
+    Those that are given, and canaries: sentences of its chunks, whose document is known.
+    """
+    comparison = await comparer.compare(
+        caller.tenant_id, body.collection, body.questions, canaries=body.canaries
+    )
+    return CompareResponse.of(comparison)
