@@ -11,7 +11,7 @@ import numpy as np
 from shared.embeddings.local import LocalEmbedder, local_folder
 from shared.embeddings.spaces import embedding_space
 from shared.embeddings.sparse import document_terms, query_terms
-from shared.settings import EmbeddingSettings
+from shared.settings_embedding import EmbeddingSettings
 
 SPACE = "local/bge-small-en-v1.5"
 DEPTH = 100

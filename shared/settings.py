@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -18,7 +17,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
-from shared.settings_group import SettingsGroup, group_config
+from shared.settings_embedding import EmbeddingSettings
+from shared.settings_group import Paths, SettingsGroup, group_config, split_at_commas
 from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.settings_quality import QualitySettings
@@ -26,16 +26,6 @@ from shared.settings_quality import QualitySettings
 MIB = 1024 * 1024
 
 ProviderName = Literal["openai", "anthropic"]
-
-
-def _split_at_commas(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(name.strip() for name in value.split(",") if name.strip())
-    return value
-
-
-# In the environment: separated by commas.
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_at_commas)]
 
 
 class DatabaseSettings(SettingsGroup):
@@ -144,48 +134,6 @@ class AuthSettings(SettingsGroup):
         min_length=32,
         description="A first admin key of tenant `default` for a fresh deployment.",
     )
-
-
-class EmbeddingSettings(SettingsGroup):
-    """How texts become vectors."""
-
-    model_config = group_config("EMBEDDING")
-
-    space: str = Field(
-        default="",
-        description="Default space of new collections; empty: OpenAI small if a key is set, else local.",
-    )
-    batch_inputs: int = Field(
-        default=64, ge=1, le=2048, description="Most chunks in one provider call."
-    )
-    batch_tokens: int = Field(
-        default=100_000, ge=512, le=300_000, description="Most tokens in one provider call."
-    )
-    slots: int = Field(
-        default=4, ge=1, description="Provider calls an embed worker has under way at once."
-    )
-    claim_timeout_s: float = Field(
-        default=300.0,
-        gt=0,
-        description="Longest time for one batch of chunks, embedded and written, seconds.",
-    )
-    model_dirs: Paths = Field(
-        default=(),
-        description="Folders of ONNX models, separated by commas; each is a space `onnx/<the folder's name>`.",
-    )
-    threads: int = Field(default=2, ge=1, description="Threads of a model on this machine.")
-    prices: dict[str, float] = Field(
-        default_factory=dict,
-        description="US dollars a million tokens by space, as JSON, instead of list prices.",
-    )
-
-    @field_validator("model_dirs")
-    @classmethod
-    def _name_each_folder_once(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
-        if len({path.name for path in value}) < len(value):
-            message = "two folders have the same name, which is the space's"
-            raise ValueError(message)
-        return value
 
 
 class IngestSettings(SettingsGroup):
@@ -329,7 +277,7 @@ class QuerySettings(SettingsGroup):
     @field_validator("providers", mode="before")
     @classmethod
     def _split_providers(cls, value: object) -> object:
-        return _split_at_commas(value.lower() if isinstance(value, str) else value)
+        return split_at_commas(value.lower() if isinstance(value, str) else value)
 
     @field_validator("providers")
     @classmethod

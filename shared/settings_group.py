@@ -5,9 +5,12 @@ A group is a class of its own for each outside thing; `shared.settings` holds th
 
 import os
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import BeforeValidator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
@@ -17,6 +20,17 @@ from typing_extensions import override
 # Where files named like settings, in small letters, hold what the environment does not say.
 SECRETS_DIR = "CITEWELL_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = "/run/secrets"
+
+
+def split_at_commas(value: object) -> object:
+    """Return the parts of a string between commas, anything else as it is."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+# In the environment: separated by commas.
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_at_commas)]
 
 
 def group_config(name: str) -> SettingsConfigDict:

@@ -16,7 +16,8 @@ from services.ingest_worker.messages import PARSE_PARTS, MemoryPublisher, Messag
 from services.ingest_worker.parsing.sandbox import seccomp
 from services.ingest_worker.parsing.sandbox.confine import isolation_here
 from shared.errors import ConfigurationInvalid
-from shared.settings import BlobSettings, EmbeddingSettings, read_settings
+from shared.settings import BlobSettings, read_settings
+from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.memory import MemoryVectorStore
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 

@@ -14,7 +14,7 @@ from services.query_api.retrieval.search import Retriever
 from shared.embeddings.build import Embedders
 from shared.embeddings.spaces import searched_space
 from shared.errors import EmbeddingMisconfigured
-from shared.settings import EmbeddingSettings
+from shared.settings_embedding import EmbeddingSettings
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.model_folders import forget_folders, model_folder
 from tests.support.workers import Workers, working

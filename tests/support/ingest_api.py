@@ -15,14 +15,8 @@ from pydantic import SecretStr
 from services.ingest_worker.app import create_app
 from services.ingest_worker.context import IngestContext, Outside
 from services.ingest_worker.messages import MemoryPublisher
-from shared.settings import (
-    AuthSettings,
-    BlobSettings,
-    DatabaseSettings,
-    EmbeddingSettings,
-    IngestSettings,
-    Settings,
-)
+from shared.settings import AuthSettings, BlobSettings, DatabaseSettings, IngestSettings, Settings
+from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.memory import MemoryVectorStore
 from tests.support.postgres import PATIENT_S
 

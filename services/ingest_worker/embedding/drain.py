@@ -39,7 +39,8 @@ from shared.errors import (
 from shared.identity import new_id
 from shared.models import Stage
 from shared.problems import problem_of
-from shared.settings import EmbeddingSettings, IngestSettings
+from shared.settings import IngestSettings
+from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.base import VectorStore
 
 log = structlog.get_logger(__name__)

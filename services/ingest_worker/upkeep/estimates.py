@@ -12,7 +12,7 @@ from shared.database.reindexes import NewIndex
 from shared.embeddings.spaces import embedding_space, price_of, searched_space
 from shared.errors import ConfigurationInvalid
 from shared.models import EmbeddingSpace
-from shared.settings import EmbeddingSettings
+from shared.settings_embedding import EmbeddingSettings
 from shared.tokens.build import build_tokenizer
 
 # Chunks of long documents are this full: a section ends where it ends (benchmarks/chunking.py).

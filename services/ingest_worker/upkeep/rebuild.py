@@ -19,7 +19,7 @@ from shared.database.rebuilds import CollectionSize, OpenRebuild, RebuildRow, Re
 from shared.embeddings.spaces import embedding_space, price_of, searched_space
 from shared.embeddings.sparse import ANALYSER
 from shared.errors import CitewellError, Conflict, NotFound
-from shared.settings import EmbeddingSettings
+from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.base import VectorStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -24,7 +24,7 @@ from shared.database.reindexes import (
 from shared.embeddings.spaces import embedding_space
 from shared.errors import Conflict, NotFound
 from shared.identity import new_id
-from shared.settings import EmbeddingSettings
+from shared.settings_embedding import EmbeddingSettings
 
 
 @dataclass(frozen=True, slots=True)

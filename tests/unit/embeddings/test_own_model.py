@@ -10,7 +10,8 @@ from shared.embeddings.build import Embedders
 from shared.embeddings.pooling import pooled
 from shared.embeddings.spaces import LOCAL, embedding_space, searched_space
 from shared.errors import EmbeddingMisconfigured, EmbeddingRejected, InvalidInput
-from shared.settings import AuthSettings, DatabaseSettings, EmbeddingSettings, Settings
+from shared.settings import AuthSettings, DatabaseSettings, Settings
+from shared.settings_embedding import EmbeddingSettings
 from shared.weights import weights_folder
 from tests.support.model_folders import forget_folders, model_folder
 

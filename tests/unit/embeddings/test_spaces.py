@@ -14,7 +14,8 @@ from shared.embeddings.spaces import (
     embedding_space,
 )
 from shared.errors import EmbeddingUnauthorized, InvalidInput
-from shared.settings import AuthSettings, DatabaseSettings, EmbeddingSettings, Settings
+from shared.settings import AuthSettings, DatabaseSettings, Settings
+from shared.settings_embedding import EmbeddingSettings
 from shared.settings_providers import OpenAISettings
 
 
