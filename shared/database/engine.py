@@ -28,6 +28,10 @@ _BEGIN = text(
 T = TypeVar("T")
 
 
+# So long may what nobody waits for any more go on while everything is closed.
+GIVEN_UP_S = 2.0
+
+
 class Database:
     """Opens transactions for a tenant (app role) or for the workers (worker role)."""
 
@@ -94,7 +98,9 @@ class Database:
             await connection.execute(text("SELECT 1 FROM sweeps LIMIT 1"))
 
     async def aclose(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, once reads that were left to themselves have ended."""
+        if self._given_up:
+            await asyncio.wait(self._given_up, timeout=GIVEN_UP_S)
         await self._engine.dispose()
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ OPEN = {"/healthz", "/readyz", "/metrics"}
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/documents/{document_id}": {"json": {"attributes": {"x": 1}}},
     "PUT /v1/collections/{name}": {"json": {"description": "mine"}},
+    "POST /v1/collections/{name}/reindex": {"json": {"space": "openai/text-embedding-3-large"}},
     "POST /v1/admin/doctor": {"json": {"fix": True}},
     "POST /v1/keys": {"json": {"scopes": ["query"]}},
     "POST /v1/documents": {"files": [("file", ("other.txt", b"other"))]},

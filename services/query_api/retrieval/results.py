@@ -90,7 +90,9 @@ class ResultCache:
 
 def _key(query: SearchQuery, index: ActiveIndex) -> str:
     """Write down everything that decides what is found; `1`, `1.0` and `true` differ."""
-    return json.dumps([str(index.id), index.generation, asdict(query)], sort_keys=True)
+    # The languages of an index decide how a question is read.
+    read = [str(index.id), index.generation, dict(index.languages), asdict(query)]
+    return json.dumps(read, sort_keys=True)
 
 
 def _without_texts(found: Found) -> Found:
