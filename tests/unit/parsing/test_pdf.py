@@ -198,7 +198,8 @@ def test_a_page_that_is_a_bomb_is_too_large_every_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "MAX_PAGE_BYTES", 20_000_000)
-    content = zlib.compress(b" " * 60_000_000, 1)
+    # So much that it cannot hide in what this process has freed before.
+    content = zlib.compress(b" " * 400_000_000, 1)
     head = (
         b"%PDF-1.7\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
         b"2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
