@@ -41,12 +41,14 @@ def deadly_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 def deadly_file(folder: Path, kind: str) -> File:
-    """Write a real file that takes gigabytes as a tree, or minutes in a quadratic corner."""
-    path = folder / f"deadly-{kind}.{'html' if kind == 'memory' else 'md'}"
+    """Write a real file that takes gigabytes as a tree, or far longer than its part may."""
+    path = folder / f"deadly-{kind}.{'html' if kind == 'memory' else 'eml'}"
     if kind == "memory":
         path.write_bytes(b"<html><body>" + b"<p>word <b>x</b></p>" * 1_500_000)
     else:
-        path.write_bytes(b"![[" * 130_000 + kind.encode())
+        path.write_bytes(
+            b"Content-Type: text/plain; " + b"a=b;" * 600_000 + kind.encode() + b"\n\n"
+        )
     return File(path.name, path)
 
 
