@@ -4,6 +4,7 @@ Redis carries messages and nothing else: results are ignored, messages hold ids,
 that comes twice or never is no harm.
 """
 
+import os
 import signal
 from functools import cache
 from pathlib import Path
@@ -23,8 +24,6 @@ from shared.errors import ConfigurationInvalid
 from shared.settings import read_settings
 from shared.telemetry.logs import set_up_logs
 
-# sysexits.h, EX_CONFIG
-UNCONFIGURED = 78
 SERVICE = "ingest_worker"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -74,7 +73,7 @@ def require_cells(**_: Any) -> None:
         require_isolation(settings.ingest.parser_isolation)
     except ConfigurationInvalid as error:
         log.critical("not_started", detail=error.detail)
-        raise SystemExit(UNCONFIGURED) from error
+        raise SystemExit(os.EX_CONFIG) from error
     tell_ocr_engine(settings.ingest)
 
 

@@ -167,12 +167,8 @@ async def test_files_in_a_long_pdf_come_with_their_parts(api: IngestApi, workers
     assert (await batch(api, answer))["total"] == 4
 
 
-async def test_a_part_that_is_cancelled_meanwhile_adds_nothing(
-    api: IngestApi, workers: Workers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = pdf_with_files(["One.", "Two.", "Three."], {"fox.txt": FOX})
-    answer = await upload(api.client, ("a.pdf", content))
-    job_id, blobs = answer["jobs"][0]["job_id"], api.blobs()
+def cancel_at_its_end(monkeypatch: pytest.MonkeyPatch, api: IngestApi, job_id: str) -> None:
+    """Have a job cancelled when its members are about to be added."""
     lock = MemberIntake.lock
 
     async def cancel_first(self: MemberIntake, connection: Any) -> None:
@@ -180,6 +176,15 @@ async def test_a_part_that_is_cancelled_meanwhile_adds_nothing(
         await lock(self, connection)
 
     monkeypatch.setattr(MemberIntake, "lock", cancel_first)
+
+
+async def test_a_part_that_is_cancelled_meanwhile_adds_nothing(
+    api: IngestApi, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = pdf_with_files(["One.", "Two.", "Three."], {"fox.txt": FOX})
+    answer = await upload(api.client, ("a.pdf", content))
+    job_id, blobs = answer["jobs"][0]["job_id"], api.blobs()
+    cancel_at_its_end(monkeypatch, api, job_id)
     await workers.work()
     assert [job["state"] for job in (await jobs(api, answer)).values()] == ["cancelled"]
     assert api.blobs() == blobs
@@ -295,13 +300,7 @@ async def test_a_job_cancelled_meanwhile_adds_nothing(
 ) -> None:
     answer = await upload(api.client, ("a.zip", zipped({"fox.txt": FOX})))
     job_id, blobs = answer["jobs"][0]["job_id"], api.blobs()
-    lock = MemberIntake.lock
-
-    async def cancel_first(self: MemberIntake, connection: Any) -> None:
-        await api.client.post(f"/v1/jobs/{job_id}/cancel")
-        await lock(self, connection)
-
-    monkeypatch.setattr(MemberIntake, "lock", cancel_first)
+    cancel_at_its_end(monkeypatch, api, job_id)
     await workers.work()
     assert [job["state"] for job in (await jobs(api, answer)).values()] == ["cancelled"]
     assert api.blobs() == blobs

@@ -24,14 +24,12 @@ from services.ingest_worker.parsing.ocr.engines import find_engine
 from services.ingest_worker.parsing.packing import pack_elements
 from services.ingest_worker.parsing.registry import Parsers
 from services.ingest_worker.parsing.sandbox.confine import Cell, IsolationMissing, confine
+from services.ingest_worker.parsing.warned import first_of
 from shared.errors import CitewellError, FileCorrupt, ParseOutOfMemory
 from shared.models import JobWarning
 
-# Members that are left out and named; the others are counted.
-MAX_WARNINGS = 50
-
-# Exit codes: the parent is gone; the isolation asked for cannot be had (sysexits.h, EX_CONFIG).
-ORPHANED, UNCONFINED = 1, 78
+# The exit code when the parent is gone.
+ORPHANED = 1
 
 
 def main(cell: Cell) -> None:
@@ -79,7 +77,7 @@ def _unpacked(parsers: Parsers, request: Request) -> Iterator[bytes]:
             warnings.append(one)
         else:
             yield from _member(one)
-    yield frame(Reply(warnings=_some(warnings)))
+    yield frame(Reply(warnings=first_of(warnings)))
 
 
 def _member(member: Member) -> Iterator[bytes]:
@@ -90,15 +88,6 @@ def _member(member: Member) -> Iterator[bytes]:
     except FileCorrupt as error:
         lost = error.detail
     yield frame(Reply(member=MemberPiece(name=member.name, last=True, lost=lost)))
-
-
-def _some(warnings: list[JobWarning]) -> list[JobWarning]:
-    """Return the first warnings, and how many more there are."""
-    more = len(warnings) - MAX_WARNINGS
-    if more <= 0:
-        return warnings
-    told = JobWarning(code="attachment_skipped", detail=f"{more} more files are left out.")
-    return [*warnings[:MAX_WARNINGS], told]
 
 
 def _done(parsers: Parsers, request: Request) -> bytes:
@@ -135,7 +124,7 @@ def _shut_in(cell: Cell) -> None:
     try:
         confine(cell)
     except IsolationMissing:
-        sys.exit(UNCONFINED)
+        sys.exit(os.EX_CONFIG)
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -54,8 +54,6 @@ MAPPED_BYTES = 1024 * MIB
 # What one part may lay down in the child's scratch folder.
 SCRATCH_BYTES = 1024 * MIB
 SCRATCH_FILES = 10_000
-# The child's exit code when it cannot be shut in (`child.UNCONFINED`).
-UNCONFINED = 78
 WATCH_S = 0.1
 GOODBYE_S = 2.0
 # How long one that is cancelled may take to notice.
@@ -277,7 +275,7 @@ class ParserProcess:
     async def _death(self, process: Process) -> CitewellError:
         """Say what the child died of; one that was large was most likely refused more memory."""
         code = await process.wait()
-        if code == UNCONFINED:
+        if code == os.EX_CONFIG:  # It cannot be shut in.
             return ParserUnavailable(
                 "The parser process cannot be isolated as CITEWELL_INGEST_PARSER_ISOLATION asks."
             )

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from shared.models import JobWarning
 
+# Files left out that are named; the others are counted.
+MAX_NAMED = 50
+
 
 def merged(warnings: Iterable[JobWarning]) -> list[JobWarning]:
     """Return warnings with those of the same words on pages in a row as one; order is kept.
@@ -24,6 +27,15 @@ def merged(warnings: Iterable[JobWarning]) -> list[JobWarning]:
             runs[key] = len(made)
             made.append(warning)
     return made
+
+
+def first_of(skipped: list[JobWarning]) -> list[JobWarning]:
+    """Return the first warnings of files left out, and how many more there are."""
+    more = len(skipped) - MAX_NAMED
+    if more <= 0:
+        return skipped
+    told = JobWarning(code="attachment_skipped", detail=f"{more} more files are left out.")
+    return [*skipped[:MAX_NAMED], told]
 
 
 def _follows(run: JobWarning, warning: JobWarning) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.leases import LeaseLost
 from services.ingest_worker.parsing.frames import MemberPiece
+from services.ingest_worker.parsing.warned import first_of
 from services.ingest_worker.uploads.form import UploadForm
 from services.ingest_worker.uploads.mending import mend_blobs
 from services.ingest_worker.uploads.planning import Plan, names_of, plan_upload
@@ -42,8 +43,6 @@ from shared.models import JobWarning, ParseOptions
 from shared.settings import IngestSettings
 
 DISK_AGAIN_S = 30.0
-# Refused members that are named; the others are counted.
-MAX_NAMED = 50
 
 
 class MemberDoor:
@@ -225,7 +224,5 @@ def _check_bytes(files: Sequence[ReceivedFile], blob_ids: dict[bytes, UUID]) -> 
 
 
 def _warnings(refused: Sequence[RefusedFile]) -> list[JobWarning]:
-    told = [f"{file.name} is left out: {file.error.detail}" for file in refused[:MAX_NAMED]]
-    if more := len(refused) - len(told):
-        told.append(f"{more} more files are left out.")
-    return [JobWarning(code="attachment_skipped", detail=detail) for detail in told]
+    details = (f"{file.name} is left out: {file.error.detail}" for file in refused)
+    return first_of([JobWarning(code="attachment_skipped", detail=one) for one in details])

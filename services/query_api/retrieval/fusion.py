@@ -32,15 +32,13 @@ def fuse(dense: Mapping[Id, float], sparse: Mapping[Id, float]) -> dict[Id, floa
 def _weighed(
     dense: Mapping[Id, float], sparse: Mapping[Id, float]
 ) -> list[tuple[Mapping[Id, float], float]]:
-    if not dense or not sparse:
-        return [(dense or sparse, 1.0)]
-    return [(dense, DENSE_WEIGHT), (sparse, 1 - DENSE_WEIGHT)]
+    if dense and sparse:
+        return [(dense, DENSE_WEIGHT), (sparse, 1 - DENSE_WEIGHT)]
+    return [(scores, 1.0) for scores in (dense, sparse) if scores]
 
 
 def _of_list(scores: Mapping[Id, float]) -> dict[Id, float]:
     """Return what a list says of each of its ids: 1 of the first, less of the others."""
-    if not scores:
-        return {}
     highest, lowest = max(scores.values()), min(scores.values())
     spread = highest - lowest
     return {

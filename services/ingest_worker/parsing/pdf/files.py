@@ -5,7 +5,6 @@ The sender of an invoice attaches its data, a portfolio is a cover page around w
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 
 import pypdfium2  # type: ignore[import-untyped]
@@ -20,6 +19,7 @@ from services.ingest_worker.parsing.holders.archives import (
     PIECE_BYTES,
 )
 from services.ingest_worker.parsing.pdf.annotations import file_name, pinned_files
+from services.ingest_worker.parsing.pdf.handles import loaded_page
 from shared.errors import ArchiveUnsafe, FileCorrupt
 from shared.models import Element, ElementKind, JobWarning
 
@@ -68,27 +68,18 @@ def _files(
     document: pypdfium2.PdfDocument, pages: range | None
 ) -> Iterator[tuple[str, raw.FPDF_ATTACHMENT]]:
     window = pages or range(1, len(document) + 1)
+    attached = list(_document_files(document))
     if window.start <= 1:
-        for number, file in enumerate(_document_files(document), start=1):
+        for number, file in enumerate(attached, start=1):
             yield file_name(file) or f"attachment-{number}", file
     # What is pinned to a page may be among the document's, too.
-    known = set(map(_address, _document_files(document)))
+    known = set(map(_address, attached))
     for page in window:
-        with _loaded(document, page) as handle:
+        with loaded_page(document, page) as handle:
             found = (file for file in pinned_files(handle) if _address(file) not in known)
             for number, file in enumerate(found, start=1):
                 # Pages may be read in several runs: by its page a name is one of a kind.
                 yield f"page-{page}/{file_name(file) or f'attachment-{number}'}", file
-
-
-@contextmanager
-def _loaded(document: pypdfium2.PdfDocument, page: int) -> Iterator[raw.FPDF_PAGE]:
-    handle = raw.FPDF_LoadPage(document.raw, page - 1)
-    try:
-        yield handle
-    finally:
-        if handle:
-            raw.FPDF_ClosePage(handle)
 
 
 def _document_files(document: pypdfium2.PdfDocument) -> Iterator[raw.FPDF_ATTACHMENT]:

@@ -9,7 +9,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,6 +16,7 @@ import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
 from services.ingest_worker.parsing.pdf.annotations import attached_names, page_annotations
+from services.ingest_worker.parsing.pdf.handles import loaded_page, loaded_text
 from services.ingest_worker.parsing.pdf.lines import Line, PageContent, Ruling, Word
 from services.ingest_worker.parsing.pdf.rulings import page_rulings
 from services.ingest_worker.parsing.pdf.space import Space
@@ -51,7 +51,7 @@ def read_page(
     document: pypdfium2.PdfDocument, page: int, forms: raw.FPDF_FORMHANDLE | None = None
 ) -> PageContent | None:
     """Return what is on a page (from 1); None if it cannot be loaded."""
-    with _loaded(document, page) as (handle, text_page):
+    with loaded_page(document, page) as handle, loaded_text(handle) as text_page:
         if not handle or not text_page:
             return None
         reader = _Reader(text_page, _space(handle))
@@ -59,21 +59,6 @@ def read_page(
         content.lines = page_annotations(handle, forms, reader.space, content.lines)
         content.files = attached_names(handle)
         return content
-
-
-@contextmanager
-def _loaded(
-    document: pypdfium2.PdfDocument, page: int
-) -> Iterator[tuple[raw.FPDF_PAGE, raw.FPDF_TEXTPAGE]]:
-    handle = raw.FPDF_LoadPage(document.raw, page - 1)
-    text_page = raw.FPDFText_LoadPage(handle) if handle else None
-    try:
-        yield handle, text_page
-    finally:
-        if text_page:
-            raw.FPDFText_ClosePage(text_page)
-        if handle:
-            raw.FPDF_ClosePage(handle)
 
 
 def _space(page: raw.FPDF_PAGE) -> Space:

@@ -18,6 +18,7 @@ from services.ingest_worker.parsing.memory import no_bomb
 from services.ingest_worker.parsing.ocr.base import Picture
 from services.ingest_worker.parsing.ocr.engines import PictureReader, PictureText
 from services.ingest_worker.parsing.ocr.pictures import picture_of
+from services.ingest_worker.parsing.pdf.handles import loaded_page, loaded_text
 from shared.models import Element, JobWarning
 
 # Engines read 200 dpi as well as 300 (measured on scans of several kinds), in half the time.
@@ -126,14 +127,9 @@ def _longest_run(flags: Sequence[bool]) -> int:
 
 
 def _chars(document: pypdfium2.PdfDocument, index: int) -> int:
-    with no_bomb(index + 1):
-        page = raw.FPDF_LoadPage(document.raw, index)
-        text = raw.FPDFText_LoadPage(page) if page else None
+    page = index + 1
+    with no_bomb(page), loaded_page(document, page) as handle, loaded_text(handle) as text:
         count = raw.FPDFText_CountChars(text) if text else 0
-        if text:
-            raw.FPDFText_ClosePage(text)
-        if page:
-            raw.FPDF_ClosePage(page)
     return max(0, int(count))
 
 
