@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query_api.retrieval.fusion import DENSE_WEIGHT, RANKS_SHARE, K, fuse
+from services.query_api.retrieval.fusion import DENSE_WEIGHTS, RANKS_SHARE, K, fuse
 
 LISTS = st.dictionaries(st.integers(0, 30), st.floats(0, 100), max_size=20).map(
     lambda found: dict(sorted(found.items(), key=lambda item: -item[1]))
@@ -14,13 +14,15 @@ LISTS = st.dictionaries(st.integers(0, 30), st.floats(0, 100), max_size=20).map(
 def test_ranks_and_scaled_scores_are_weighed() -> None:
     fused = fuse({"a": 0.9, "b": 0.8, "c": 0.5}, {"b": 12.0, "d": 4.0})
     ranks, scores = RANKS_SHARE, 1 - RANKS_SHARE
-    b = DENSE_WEIGHT * (ranks * (K + 1) / (K + 2) + scores * 0.75) + (1 - DENSE_WEIGHT)
+    # Only two of three have any of the words, so these tell them apart.
+    dense = DENSE_WEIGHTS[0]
+    b = dense * (ranks * (K + 1) / (K + 2) + scores * 0.75) + (1 - dense)
     assert fused == pytest.approx(
         {
             "b": b,
-            "a": DENSE_WEIGHT,
-            "c": DENSE_WEIGHT * ranks * (K + 1) / (K + 3),
-            "d": (1 - DENSE_WEIGHT) * ranks * (K + 1) / (K + 2),
+            "a": dense,
+            "c": dense * ranks * (K + 1) / (K + 3),
+            "d": (1 - dense) * ranks * (K + 1) / (K + 2),
         }
     )
     assert next(iter(fused)) == "b"
@@ -30,6 +32,18 @@ def test_a_near_tie_in_one_list_yields_to_a_clear_lead_in_the_other() -> None:
     assert (
         next(iter(fuse({"x": 0.80, "y": 0.79, "z": 0.5}, {"y": 20.0, "x": 5.0, "w": 4.0}))) == "y"
     )
+
+
+def test_a_word_that_one_chunk_has_beats_the_nearest_vector() -> None:
+    near = {number: 0.8 - number / 100 for number in range(20)}
+    assert next(iter(fuse(near, {99: 14.0}))) == 99
+    assert next(iter(fuse(near, {99: 14.0, **dict.fromkeys(range(20, 40), 3.0)}))) == 99
+
+
+def test_words_that_many_chunks_have_alike_leave_it_to_the_vectors() -> None:
+    near = {number: 0.8 - number / 100 for number in range(20)}
+    words = {number: 14.0 - number / 100 for number in range(20, 40)}
+    assert next(iter(fuse(near, words))) == 0
 
 
 @pytest.mark.parametrize("fused", [fuse({"a": 3.0, "b": 1.0}, {}), fuse({}, {"a": 3.0, "b": 1.0})])
