@@ -63,8 +63,9 @@ class Household:
     def of(cls, field: Ground) -> "Household":
         there = {one: command_of(one.pid) for one in family(field.stack.process.pid)}
         parsers = {one for one, command in there.items() if PARSER in command}
-        # Postgres has a process for each connection.
-        connections = {one for one in there if "".join(there[one]).startswith(POSTGRES)}
+        # Postgres has a process for each connection; one that just ended has no command.
+        lines = {one: "".join(command) for one, command in there.items()}
+        connections = {one for one in there if not lines[one] or lines[one].startswith(POSTGRES)}
         parts = dict(field.stack.ready["pids"])
         return cls(parts, frozenset(there), frozenset(parsers), frozenset(connections))
 
