@@ -34,7 +34,11 @@ class EmbeddingSettings(SettingsGroup):
         default=(),
         description="Folders of ONNX models, separated by commas; each is a space `onnx/<the folder's name>`.",
     )
-    threads: int = Field(default=2, ge=1, description="Threads of a model on this machine.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="Threads of a model on this machine for documents; a question takes one.",
+    )
     prices: dict[str, float] = Field(
         default_factory=dict,
         description="US dollars a million tokens by space, as JSON, instead of list prices.",

@@ -53,7 +53,8 @@ def build_context(settings: Settings) -> ProcessContext:
     query = settings.query
     vectors = build_vector_store(settings.qdrant, most_s=query.store_timeout_s)
     upstreams = Upstreams(vectors, query)
-    embedders = Embedders(settings, wrap=upstreams.wrap)
+    # One question is too short to be shared out: more threads cost more and are no sooner done.
+    embedders = Embedders(settings, wrap=upstreams.wrap, threads=1)
     results = ResultCache(database, max_bytes=query.result_cache_bytes, ttl_s=query.result_cache_s)
     chat_model = build_chat_model(
         openai=settings.openai, anthropic=settings.anthropic, order=query.providers

@@ -15,13 +15,17 @@ from shared.settings_providers import OpenAISettings
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-def build_embedder(space: EmbeddingSpace, settings: Settings) -> Embedder:
+def build_embedder(
+    space: EmbeddingSpace, settings: Settings, *, threads: int | None = None
+) -> Embedder:
     """Return the embedder of a space; a model is read and a connection opened on first use.
+
+    `threads` are those of a model on this machine; None means as many as the settings say.
 
     Raises:
         EmbeddingUnauthorized: the space is OpenAI's and no key is set.
     """
-    folder, threads = space.folder, settings.embedding.threads
+    folder, threads = space.folder, threads or settings.embedding.threads
     if folder is not None:
         return LocalEmbedder(space, folder=lambda: folder, threads=threads)
     if space.provider == "local":
@@ -51,10 +55,18 @@ class Embedders:
     """The embedders of a process: one for each space, made when it is first asked for."""
 
     def __init__(
-        self, settings: Settings, *, wrap: Callable[[Embedder], Embedder] | None = None
+        self,
+        settings: Settings,
+        *,
+        wrap: Callable[[Embedder], Embedder] | None = None,
+        threads: int | None = None,
     ) -> None:
-        """Take the settings, and a wrapper (such as `CachedEmbedder`) to put around each."""
+        """Take the settings, and a wrapper (such as `CachedEmbedder`) to put around each.
+
+        `threads` are those of a model on this machine; None means as many as the settings say.
+        """
         self._settings = settings
+        self._threads = threads
         self._wrap = wrap
         self._made: dict[str, Embedder] = {}
 
@@ -68,7 +80,7 @@ class Embedders:
         """
         if space not in self._made:
             known = embedding_space(space, self._settings.embedding.model_dirs)
-            embedder = build_embedder(known, self._settings)
+            embedder = build_embedder(known, self._settings, threads=self._threads)
             self._made[space] = self._wrap(embedder) if self._wrap else embedder
         return self._made[space]
 
