@@ -24,19 +24,18 @@ from citewell.client.models import (
     Diagnosis,
     Document,
     File,
-    Hit,
     Job,
     Page,
     PlacedChunk,
     Readiness,
     RetriedJobs,
-    SearchResult,
     UploadedFile,
     UploadResult,
     Usage,
     Version,
 )
 from citewell.client.retries import Patience
+from citewell.client.search_models import Hit, SearchResult
 
 __all__ = [
     "Answer",

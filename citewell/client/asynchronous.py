@@ -28,7 +28,6 @@ from citewell.client.models import (
     PlacedChunk,
     Readiness,
     SearchMode,
-    SearchResult,
     UploadResult,
     Usage,
     Version,
@@ -37,6 +36,7 @@ from citewell.client.multipart import build_form
 from citewell.client.quality import QualityCalls
 from citewell.client.rebuild_models import Rebuild, Rebuilding, Rebuilds
 from citewell.client.reindexing import ReindexCalls
+from citewell.client.search_models import SearchResult
 from citewell.client.transport import Call, given, understand
 from shared.models import ParseOptions
 
@@ -237,8 +237,15 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
         filters: Mapping[str, Any] | None = None,
         score_threshold: float | None = None,
         rerank: bool = False,
+        neighbours: int = 0,
+        distinct: bool = False,
+        max_per_document: int | None = None,
     ) -> SearchResult:
-        """Find the chunks that fit a query best."""
+        """Find the chunks that fit a query best.
+
+        `neighbours` (≤ 3) chunks on either side come with each hit. `distinct` leaves out copies of
+        better hits, and `max_per_document` what one document has beyond so many hits.
+        """
         wanted = {
             "query": query,
             "collection": collection,
@@ -247,6 +254,10 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
             "filters": filters,
             "score_threshold": score_threshold,
             "rerank": rerank,
+            # An older server refuses fields that it does not know: only wishes are sent.
+            "neighbours": neighbours or None,
+            "distinct": distinct or None,
+            "max_per_document": max_per_document,
         }
         return await self._send(Call("POST", "/v1/search", json=given(wanted)), _SEARCH)
 
@@ -259,8 +270,14 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
         filters: Mapping[str, Any] | None = None,
         score_threshold: float | None = None,
         model: str | None = None,
+        neighbours: int = 0,
+        distinct: bool = True,
+        max_per_document: int | None = None,
     ) -> Answer:
-        """Answer a question from the documents, with citations, or abstain."""
+        """Answer a question from the documents, with citations, or abstain.
+
+        The last three are as in a search, of the chunks that the answer rests on.
+        """
         wanted = {
             "question": question,
             "collection": collection,
@@ -268,6 +285,9 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
             "filters": filters,
             "score_threshold": score_threshold,
             "model": model,
+            "neighbours": neighbours or None,
+            "distinct": None if distinct else False,
+            "max_per_document": max_per_document,
         }
         # A model may be paid for: a cut connection is not tried again.
         call = Call("POST", "/v1/query", json=given(wanted), idempotent=False)

@@ -216,41 +216,6 @@ class PlacedChunk(Value):
     after: tuple["PlacedChunk", ...] = ()
 
 
-class HitScores(Value):
-    """The scores a hit's relevance was made from; None where a method did not find it."""
-
-    dense: float | None = None
-    sparse: float | None = None
-    fused: float | None = None
-    rerank: float | None = None
-
-
-class Hit(Value):
-    """A chunk with its relevance, from 0 to 1."""
-
-    chunk_id: UUID
-    document_id: UUID
-    version: int
-    ordinal: int = 0
-    collection: str | None = None
-    filename: str
-    attributes: dict[str, Any] = Field(default_factory=dict)
-    page_start: int
-    page_end: int
-    section: tuple[str, ...] = ()
-    text: str
-    score: float
-    scores: HitScores = HitScores()
-
-
-class SearchResult(Value):
-    """Hits, best first; `degraded` names what the search had to do without."""
-
-    hits: tuple[Hit, ...]
-    degraded: tuple[str, ...] | None = None
-    timings: dict[str, Any] = Field(default_factory=dict)
-
-
 class Citation(Value):
     """Where a claim of the answer stands, in the document's own words."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from citewell.client.asynchronous import AsyncClient
-from citewell.client.models import Hit, SearchMode, SearchResult
+from citewell.client.models import SearchMode
+from citewell.client.search_models import Hit, SearchResult
 from citewell.evaluation.measures import ndcg, recall, reciprocal_rank
 from citewell.evaluation.sets import EvalSet, Question
 

@@ -1,13 +1,15 @@
 """The wire models of the query service: what DESIGN calls its contract, to the letter."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.query_api.generation.answers import Answer
 from services.query_api.generation.passages import Claim
-from services.query_api.retrieval.hits import Found, Hit
+from services.query_api.retrieval.hits import Context, Found, Hit
+from services.query_api.retrieval.joining import pieces
+from shared.database.live_chunks import LiveChunk
 
 Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -34,6 +36,15 @@ class SearchRequest(Request):
         default=None, description="Leave out hits of a lower score."
     )
     rerank: bool = Field(default=False, description="Reorder the best hits with a cross-encoder.")
+    neighbours: int = Field(
+        default=0, ge=0, le=3, description="Chunks to send on either side of each hit."
+    )
+    distinct: bool = Field(
+        default=False, description="Leave out copies of better hits, and name them in those."
+    )
+    max_per_document: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Most hits of one document; the next ones fill up."
+    )
 
 
 class ScoresResponse(BaseModel):
@@ -43,6 +54,64 @@ class ScoresResponse(BaseModel):
     sparse: float | None = Field(description="BM25.")
     fused: float | None = Field(description="Both lists weighed, in [0, 1]; hits are in its order.")
     rerank: float | None
+
+
+class NeighbourResponse(BaseModel):
+    """A chunk that stands beside a hit; `text` is what the one nearer the hit does not repeat."""
+
+    chunk_id: UUID
+    ordinal: int
+    page_start: int
+    page_end: int
+    section: list[str]
+    text: str
+
+    @classmethod
+    def of(cls, chunk: LiveChunk, text: str) -> Self:
+        """Put a chunk and what is to be sent of its text into its wire form."""
+        return cls(
+            chunk_id=chunk.id,
+            ordinal=chunk.ordinal,
+            page_start=chunk.page_start,
+            page_end=chunk.page_end,
+            section=list(chunk.section),
+            text=text,
+        )
+
+
+class ContextResponse(BaseModel):
+    """What stands around a hit: the texts before, the hit's and those after, joined, read on."""
+
+    before: list[NeighbourResponse]
+    after: list[NeighbourResponse]
+
+    @classmethod
+    def of(cls, chunk: LiveChunk, context: Context) -> Self:
+        """Put a hit's neighbours into their wire form."""
+        at = len(context.before)
+        around = (*context.before, chunk, *context.after)
+        texts = pieces([one.text for one in around], whole=at)
+        sent = [NeighbourResponse.of(*pair) for pair in zip(around, texts, strict=True)]
+        return cls(before=sent[:at], after=sent[at + 1 :])
+
+
+class DuplicateResponse(BaseModel):
+    """A copy of a hit, which was left out."""
+
+    document_id: UUID
+    filename: str
+    chunk_id: UUID
+    page_start: int
+
+    @classmethod
+    def of(cls, chunk: LiveChunk) -> Self:
+        """Put a copy into its wire form."""
+        return cls(
+            document_id=chunk.document_id,
+            filename=chunk.filename,
+            chunk_id=chunk.id,
+            page_start=chunk.page_start,
+        )
 
 
 class HitResponse(BaseModel):
@@ -61,10 +130,27 @@ class HitResponse(BaseModel):
     text: str
     score: float = Field(description="Relevance in [0, 1].")
     scores: ScoresResponse
+    context: ContextResponse | None = Field(
+        default=None, description="What stands around it; sent where `neighbours` is not 0."
+    )
+    duplicates: list[DuplicateResponse] | None = Field(
+        default=None,
+        description="Copies that ranked lower, the first hundred; sent where `distinct` is true.",
+    )
 
     @classmethod
     def of(cls, hit: Hit) -> "HitResponse":
         """Put a hit into its wire form."""
+        response = cls._plain(hit)
+        # Set only where they were asked for: what is not set is not sent.
+        if hit.context is not None:
+            response.context = ContextResponse.of(hit.chunk, hit.context)
+        if hit.duplicates is not None:
+            response.duplicates = [DuplicateResponse.of(copy) for copy in hit.duplicates]
+        return response
+
+    @classmethod
+    def _plain(cls, hit: Hit) -> "HitResponse":
         chunk = hit.chunk
         return cls(
             chunk_id=chunk.id,
@@ -128,6 +214,15 @@ class QueryRequest(Request):
         description="A model of a provider, or `extractive`; it answers or fails itself.",
     )
     stream: bool = Field(default=False, description="Answer as server-sent events.")
+    neighbours: int = Field(
+        default=0, ge=0, le=3, description="Chunks to answer from on either side of each found one."
+    )
+    distinct: bool = Field(
+        default=True, description="Answer from no copies of better chunks; the next ones fill up."
+    )
+    max_per_document: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Most chunks of one document; their neighbours do not count."
+    )
 
 
 class CitationResponse(BaseModel):
@@ -145,7 +240,7 @@ class CitationResponse(BaseModel):
     @classmethod
     def of(cls, claim: Claim) -> "CitationResponse":
         """Put a claim into its wire form."""
-        chunk = claim.passage.hit.chunk
+        chunk = claim.chunk
         return cls(
             marker=claim.source,
             document_id=chunk.document_id,
@@ -154,7 +249,7 @@ class CitationResponse(BaseModel):
             section=list(chunk.section),
             quote=claim.quote,
             chunk_id=chunk.id,
-            score=claim.passage.hit.score,
+            score=claim.score,
         )
 
 

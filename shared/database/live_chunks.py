@@ -4,7 +4,7 @@ Visibility is decided here and nowhere else, in the statement that reads the tex
 brought back counts only while its version is the document's live one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -38,14 +38,20 @@ JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number =
 WHERE c.index_id = :index_id ORDER BY c.text_sha256 LIMIT :limit
 """)
 
-LIVE = text("""
+_LIVE = """
 SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
        c.page_start, c.page_end, c.page_turns, c.section, d.name AS filename, d.attributes
 FROM chunks c
 JOIN versions v ON v.id = c.version_id
-JOIN documents d ON d.id = c.document_id
-WHERE c.id = ANY(:ids) AND c.index_id = :index_id
-  AND d.deleted_at IS NULL AND v.number = d.live_version
+JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
+"""
+LIVE = text(f"{_LIVE} WHERE c.id = ANY(:ids) AND c.index_id = :index_id")
+
+# By the key of chunks: two numbers tell where each stands.
+LIVE_AT = text(f"""{_LIVE}
+JOIN unnest(CAST(:versions AS uuid[]), CAST(:ordinals AS int[])) AS w(version_id, ordinal)
+  ON w.version_id = c.version_id AND w.ordinal = c.ordinal
+WHERE c.index_id = :index_id
 """)
 
 LIVE_VERSIONS = text("""
@@ -135,6 +141,19 @@ class LiveChunks:
             return {}
         result = await self._connection.execute(LIVE, {"index_id": index_id, "ids": list(ids)})
         return {row["id"]: LiveChunk(**row) for row in result.mappings()}
+
+    async def read_at(
+        self, index_id: UUID, places: Collection[tuple[UUID, int]]
+    ) -> list[LiveChunk]:
+        """Return the chunks with these versions and ordinals that are live in this snapshot."""
+        if not places:
+            return []
+        versions, ordinals = zip(*places, strict=True)
+        result = await self._connection.execute(
+            LIVE_AT,
+            {"index_id": index_id, "versions": list(versions), "ordinals": list(ordinals)},
+        )
+        return [LiveChunk(**row) for row in result.mappings()]
 
     async def dead_versions(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return those of these versions that no query may see, or that are gone."""

@@ -74,6 +74,7 @@ class Wire:
     stream_ends_with: CitewellError | None = None
     down: frozenset[str] = frozenset()
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
+    hit: dict[str, Any] = field(default_factory=lambda: dict(HIT))
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
     cost: dict[str, Any] = field(default_factory=lambda: dict(COST))
     deleted: list[str] = field(default_factory=list)
@@ -103,6 +104,16 @@ HIT: dict[str, Any] = {
     "scores": {"dense": 0.8, "sparse": 7.0, "fused": 0.9, "rerank": None},
     "a_field_of_a_newer_server": 1,
 }
+# What a hit has beside it where that was asked for.
+NEIGHBOUR = {
+    "chunk_id": ID,
+    "ordinal": 1,
+    "page_start": 3,
+    "page_end": 3,
+    "section": [],
+    "text": "",
+}
+COPY = {"document_id": ID, "filename": "copy.pdf", "chunk_id": ID, "page_start": 1}
 ANSWER: dict[str, Any] = {
     "answer_id": ID,
     "answer": "It runs for 214 days [1].",
@@ -453,7 +464,7 @@ def _query(app: FastAPI, wire: Wire) -> None:
     @app.post("/v1/search")
     async def search(body: dict[str, Any]) -> dict[str, Any]:
         wire.requests.append(("POST", "/v1/search", body))
-        return {"hits": [] if body["query"] == "nothing" else [HIT], "timings": {}}
+        return {"hits": [] if body["query"] == "nothing" else [wire.hit], "timings": {}}
 
     @app.post("/v1/query")
     async def query(body: dict[str, Any]) -> dict[str, Any]:

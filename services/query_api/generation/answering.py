@@ -73,6 +73,9 @@ class Answerer:
                 collection=question.collection,
                 limit=question.context_limit,
                 filters=question.filters,
+                neighbours=question.neighbours,
+                distinct=question.distinct,
+                max_per_document=question.max_per_document,
             )
         )
 
@@ -145,7 +148,7 @@ def _extracted(question: Question, passages: Sequence[Passage], begun: Answer) -
 
 def _cited(cited: Cited, begun: Answer) -> Answer:
     # Simple for now: the best cited passage's relevance, for the share of the text it holds up.
-    best = max((claim.passage.hit.score for claim in cited.claims), default=0.0)
+    best = max((claim.score for claim in cited.claims), default=0.0)
     return replace(
         begun,
         text=cited.text,

@@ -15,6 +15,7 @@ class Question:
     """One question; None leaves a choice to the configuration.
 
     `score_threshold` None means the floor of the collection's space. `model` may be `extractive`.
+    The last three are those of a `SearchQuery`.
     """
 
     answer_id: UUID
@@ -26,6 +27,9 @@ class Question:
     score_threshold: float | None = None
     temperature: float | None = None
     model: str | None = None
+    neighbours: int = 0
+    distinct: bool = True
+    max_per_document: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ stand in a document.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.query_api.generation.passages import Cited, Claim, Passage
 from services.query_api.generation.quotes import shortened
 from services.query_api.generation.sentences import spans
+from shared.database.live_chunks import LiveChunk
 from shared.embeddings.sparse import terms
 
 MAX_SENTENCES = 3
@@ -22,6 +23,7 @@ NEAR_THE_BEST = 0.6
 @dataclass(frozen=True, slots=True)
 class _Sentence:
     passage: Passage
+    chunk: LiveChunk
     text: str
     terms: frozenset[str]
 
@@ -44,17 +46,27 @@ def extract(question: str, passages: Sequence[Passage]) -> Cited:
         if len(claims) == MAX_SENTENCES or worth <= 0 or worth < NEAR_THE_BEST * ranked[0][0]:
             break
         quote = shortened(one.text)
-        claims.setdefault(quote, Claim(one.passage, quote, quote))
+        claims.setdefault(quote, Claim(one.passage, one.chunk, quote, quote))
     text = " ".join(f"{claim.quote} {claim.source}" for claim in claims.values())
     return Cited(text, list(claims.values()), 1.0 if claims else 0.0)
 
 
 def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
+    # What one chunk repeats of the one before is one sentence, and that of the better chunk.
+    found: dict[tuple[int, str], tuple[Passage, LiveChunk]] = {}
+    for passage in passages:
+        for chunk, text in _spoken(passage):
+            found.setdefault((passage.number, text), (passage, chunk))
     return [
-        _Sentence(passage, text, frozenset(terms(text)))
-        for passage in passages
-        for text in (passage.text[start:end] for start, end in spans(passage.text))
+        _Sentence(passage, chunk, text, frozenset(terms(text)))
+        for (_, text), (passage, chunk) in found.items()
     ]
+
+
+def _spoken(passage: Passage) -> Iterator[tuple[LiveChunk, str]]:
+    for chunk in passage.best_first:
+        for start, end in spans(chunk.text):
+            yield chunk, chunk.text[start:end]
 
 
 def _rarity(asked: frozenset[str], sentences: Sequence[_Sentence]) -> Mapping[str, float]:
@@ -69,4 +81,4 @@ def _rarity(asked: frozenset[str], sentences: Sequence[_Sentence]) -> Mapping[st
 def _worth(sentence: _Sentence, weights: Mapping[str, float]) -> float:
     total = sum(weights.values())
     found = sum(weights[term] for term in weights.keys() & sentence.terms)
-    return found / total * sentence.passage.hit.score if total else 0.0
+    return found / total * sentence.passage.score_of(sentence.chunk) if total else 0.0

@@ -43,12 +43,17 @@ def resolve(answer: str, passages: Sequence[Passage]) -> Cited:
         sentence = max(0, bisect_left(starts, mark.at) - 1)
         text = plain[slice(*sentences[sentence])] if sentences else ""
         supported.add(sentence)
-        made = [Claim(one, text, quote_for(text, one.text)) for one in mark.passages]
+        made = [_claim(one, text) for one in mark.passages]
         for claim in made:
             claims.setdefault((claim.passage.number, claim.quote), claim)
         sources.append(list(dict.fromkeys(claim.source for claim in made)))
     support = len(supported) / len(sentences) if sentences else 0.0
     return Cited(_with_sources(plain, marks, sources), list(claims.values()), support)
+
+
+def _claim(passage: Passage, text: str) -> Claim:
+    chunk, quote = quote_for(text, passage.best_first)
+    return Claim(passage, chunk, text, quote)
 
 
 def _without_markers(answer: str, passages: Sequence[Passage]) -> tuple[str, list[_Mark]]:

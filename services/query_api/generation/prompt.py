@@ -30,7 +30,7 @@ def _instructions(version: str) -> str:
 
 
 def _fenced(passage: Passage) -> str:
-    path = " > ".join(passage.hit.chunk.section)
+    path = " > ".join(passage.section)
     section = f"Section: {_harmless(path)}\n" if path else ""
     return f'<passage number="{passage.number}">\n{section}{_harmless(passage.text)}\n</passage>'
 

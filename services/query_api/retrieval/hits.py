@@ -1,6 +1,6 @@
 """The values of a search: what is asked, what is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
@@ -15,7 +15,11 @@ Degradation = Literal["analyser", "embedder", "incomplete", "rerank"]
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """One search of one collection; `score_threshold` None cuts nothing."""
+    """One search of one collection; `score_threshold` None cuts nothing.
+
+    `distinct` leaves out copies of better hits; `max_per_document` None is as many as there are.
+    `neighbours` chunks are read on either side of each hit.
+    """
 
     tenant_id: str
     text: str
@@ -25,6 +29,9 @@ class SearchQuery:
     filters: Mapping[str, Any] = field(default_factory=dict)
     score_threshold: float | None = None
     rerank: bool = False
+    distinct: bool = False
+    max_per_document: int | None = None
+    neighbours: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,29 @@ class Live:
     """The candidates that are live, best first, and their chunks.
 
     Not `complete`: so much was dropped in every round that live chunks may have been missed.
+    `all`: the store has no others.
     """
 
     dense: Sequence[Candidate] = ()
     sparse: Sequence[Candidate] = ()
     chunks: Mapping[UUID, LiveChunk] = field(default_factory=dict)
     complete: bool = True
+    all: bool = False
+
+    def joined(self, further: "Live") -> "Live":
+        """Return the candidates of both searches of one index, best first."""
+        return Live(
+            dense=_best_first((*self.dense, *further.dense)),
+            sparse=_best_first((*self.sparse, *further.sparse)),
+            chunks={**self.chunks, **further.chunks},
+            complete=self.complete and further.complete,
+            all=further.all,
+        )
+
+
+def _best_first(candidates: Iterable[Candidate]) -> Sequence[Candidate]:
+    once = {one.chunk_id: one for one in candidates}
+    return sorted(once.values(), key=lambda one: -one.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +78,27 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The chunks that stand around a hit in its version, in order."""
+
+    before: Sequence[LiveChunk] = ()
+    after: Sequence[LiveChunk] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A live chunk with its relevance in [0, 1]."""
+    """A live chunk with its relevance in [0, 1].
+
+    `duplicates` are copies of it that were left out, None in a search that leaves out none.
+    `context` is None unless it was asked for.
+    """
 
     chunk: LiveChunk
     collection: str
     score: float
     scores: Scores
+    duplicates: Sequence[LiveChunk] | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)

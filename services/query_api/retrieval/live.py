@@ -39,7 +39,8 @@ class LiveSearch:
                 reading = self._drop_dead(index_id, query.tenant_id, found)
                 live, dead = await self._database.in_time(reading)
             fell = len(_ids(found)) - len(live.chunks)
-            if not fell or len(live.chunks) >= wanted or _is_all(found, query.depth):
+            live = replace(live, all=_is_all(found, query.depth))
+            if not fell or len(live.chunks) >= wanted or live.all:
                 return live
             query = replace(
                 query,

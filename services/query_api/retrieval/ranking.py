@@ -1,9 +1,9 @@
-"""Live candidates become hits: fused, scored, cut at the threshold and the limit."""
+"""Live candidates become hits: fused, scored, cut at the threshold, chosen up to the limit."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from uuid import UUID
 
+from services.query_api.retrieval.choosing import Chosen, choose
 from services.query_api.retrieval.fusion import fuse
 from services.query_api.retrieval.hits import Hit, Live, Scores, SearchQuery
 from services.query_api.retrieval.relevance import Relevance
@@ -11,9 +11,9 @@ from shared.models import EmbeddingSpace
 from shared.vectors.base import Candidate
 
 
-def rank(query: SearchQuery, live: Live, space: EmbeddingSpace) -> list[Hit]:
-    """Return the best hits in fused order."""
-    return list(islice(_above_threshold(query, live, space), query.limit))
+def rank(query: SearchQuery, live: Live, space: EmbeddingSpace) -> Chosen:
+    """Return the hits to show, in fused order."""
+    return choose(_above_threshold(query, live, space), query)
 
 
 def _above_threshold(query: SearchQuery, live: Live, space: EmbeddingSpace) -> Iterator[Hit]:

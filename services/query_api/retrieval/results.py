@@ -66,26 +66,33 @@ class ResultCache:
     async def _search(self, key: str, search: Search) -> Found:
         found = await search()
         if not found.degraded:
-            size = len(found.hits) * _HIT_BYTES + len(key) * _LETTER_BYTES
+            size = len(_ids(found)) * _HIT_BYTES + len(key) * _LETTER_BYTES
             self._kept.put(key, _without_texts(found), size)
         return found
 
     async def _read_again(
         self, found: Found, query: SearchQuery, index: ActiveIndex, watch: Stopwatch
     ) -> Found | None:
-        """Return a result with its texts as they are live now; None if one is gone."""
+        """Return a result with its texts as they are live now; None if a hit is gone.
+
+        A copy that is gone is not named any more.
+        """
         with watch.stage("live"):
             live = await self._database.in_time(self._read(found, query.tenant_id, index.id))
         if any(hit.chunk.id not in live for hit in found.hits):
             return None
-        hits = tuple(replace(hit, chunk=live[hit.chunk.id]) for hit in found.hits)
+        hits = tuple(_with_texts(hit, live) for hit in found.hits)
         return replace(found, hits=hits, timings=watch.milliseconds())
 
     async def _read(self, found: Found, tenant_id: str, index_id: UUID) -> Mapping[UUID, LiveChunk]:
         if not found.hits:
             return {}
         async with self._database.tenant(tenant_id) as connection:
-            return await LiveChunks(connection).read(index_id, [hit.chunk.id for hit in found.hits])
+            return await LiveChunks(connection).read(index_id, _ids(found))
+
+
+def _ids(found: Found) -> list[UUID]:
+    return [chunk.id for hit in found.hits for chunk in (hit.chunk, *(hit.duplicates or ()))]
 
 
 def _key(query: SearchQuery, index: ActiveIndex) -> str:
@@ -100,4 +107,14 @@ def _without_texts(found: Found) -> Found:
 
 
 def _without_text(hit: Hit) -> Hit:
-    return replace(hit, chunk=replace(hit.chunk, text="", section=(), attributes={}, page_turns=()))
+    copies = hit.duplicates and tuple(map(_bare, hit.duplicates))
+    return replace(hit, chunk=_bare(hit.chunk), duplicates=copies)
+
+
+def _bare(chunk: LiveChunk) -> LiveChunk:
+    return replace(chunk, text="", section=(), attributes={}, page_turns=())
+
+
+def _with_texts(hit: Hit, live: Mapping[UUID, LiveChunk]) -> Hit:
+    copies = hit.duplicates and tuple(live[one.id] for one in hit.duplicates if one.id in live)
+    return replace(hit, chunk=live[hit.chunk.id], duplicates=copies)

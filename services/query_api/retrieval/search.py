@@ -1,12 +1,15 @@
 """The search use case: a question in one collection, its live hits out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 from prometheus_client import Counter
 
+from services.query_api.retrieval.choosing import Chosen
 from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
-from services.query_api.retrieval.live import LiveSearch
+from services.query_api.retrieval.live import MAX_ROUNDS, LiveSearch
+from services.query_api.retrieval.neighbours import with_neighbours
 from services.query_api.retrieval.ranking import rank
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
@@ -74,27 +77,46 @@ class Retriever:
             parse_filters(query.filters, index.fields)
         if index is None or not index.ready:
             return Found((), floor=0.0, timings=watch.milliseconds())
-        return await self._results.of(
-            query, index, lambda: self.search_in(index, query, watch), watch
+        # Neighbours are read for each answer, kept or not.
+        hits = replace(query, neighbours=0)
+        found = await self._results.of(
+            hits, index, lambda: self.search_in(index, hits, watch), watch
         )
+        return await with_neighbours(found, query, index.id, self._database, watch)
 
     async def search_in(self, index: ActiveIndex, query: SearchQuery, watch: Stopwatch) -> Found:
         """Search one index of a collection, whether or not it is the one that answers.
 
-        Nothing is remembered. Raises as `search` does.
+        Nothing is remembered, and no neighbours are read. Raises as `search` does.
         """
         with watch.stage("embed"):
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
-        live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
-        with watch.stage("rank"):
-            space = self._space_of(index.space)
-            hits = rank(query, live, space)
-        degraded = (*degraded, *_shortcomings(query, index, live))
+        space = self._space_of(index.space)
+        live, chosen = await self._choose(query, index, asked, watch)
+        degraded = (*degraded, *_shortcomings(query, index, live, chosen))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
-        return Found(hits, space.floor, degraded, watch.milliseconds())
+        return Found(chosen.hits, space.floor, degraded, watch.milliseconds())
+
+    async def _choose(
+        self, query: SearchQuery, index: ActiveIndex, asked: VectorQuery, watch: Stopwatch
+    ) -> tuple[Live, Chosen]:
+        """Find and rank; deeper, where so much was passed over that there are too few hits."""
+        space = self._space_of(index.space)
+        live, chosen = Live(), Chosen(())
+        for _ in range(MAX_ROUNDS):
+            further = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
+            with watch.stage("rank"):
+                live = live.joined(further) if live.chunks else further
+                chosen = rank(query, live, space)
+            if not _is_short(query, live, chosen):
+                break
+            # Of a document that has its share nothing further is of use.
+            full = sorted(chosen.full)
+            asked = replace(asked, depth=asked.depth * 2, excluded_versions=full)
+        return live, chosen
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
@@ -142,11 +164,22 @@ class Retriever:
         return numbers
 
 
-def _shortcomings(query: SearchQuery, index: ActiveIndex, live: Live) -> Iterator[Degradation]:
+def _is_short(query: SearchQuery, live: Live, chosen: Chosen) -> bool:
+    """Tell whether hits that were passed over left fewer than asked for, and others may be there.
+
+    Where some candidates were not relevant enough, those that lie deeper are not either.
+    """
+    passed_over = len(chosen.hits) < chosen.weighed == len(live.chunks)
+    return passed_over and len(chosen.hits) < query.limit and not live.all
+
+
+def _shortcomings(
+    query: SearchQuery, index: ActiveIndex, live: Live, chosen: Chosen
+) -> Iterator[Degradation]:
     if query.mode != "dense" and index.analyser not in ("", ANALYSER):
         # Some of its words were cut otherwise than the question's: a rebuild makes them alike.
         yield "analyser"
-    if not live.complete:
+    if not live.complete or _is_short(query, live, chosen):
         yield "incomplete"
     if query.rerank:
         # Not built yet: the fused order is what there is.

@@ -101,4 +101,7 @@ def _question(body: QueryRequest, caller: Principal) -> Question:
         score_threshold=body.score_threshold,
         temperature=body.temperature,
         model=body.model,
+        neighbours=body.neighbours,
+        distinct=body.distinct,
+        max_per_document=body.max_per_document,
     )

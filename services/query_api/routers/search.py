@@ -28,6 +28,9 @@ async def search(body: SearchRequest, caller: Asker, retriever: Searching) -> Se
             filters=body.filters,
             score_threshold=body.score_threshold,
             rerank=body.rerank,
+            distinct=body.distinct,
+            max_per_document=body.max_per_document,
+            neighbours=body.neighbours,
         )
     )
     return SearchResponse.of(found)

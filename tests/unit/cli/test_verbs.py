@@ -10,7 +10,7 @@ import pytest
 from citewell.cli.app import VERBS
 from citewell.cli.output import seconds
 from tests.support.shell import Run, ready_json
-from tests.support.wire import Fault, Wire, busy
+from tests.support.wire import COPY, NEIGHBOUR, Fault, Wire, busy
 
 
 def test_help_lists_every_verb(run: Run) -> None:
@@ -107,6 +107,24 @@ class TestSearchAndAsk:
         sent = wire.last("/v1/search")
         assert (sent["collection"], sent["limit"]) == ("papers", 3)
         assert (sent["mode"], sent["rerank"]) == ("sparse", True)
+
+    def test_wishes_beside_order_reach_the_server_and_are_shown(
+        self, served: Run, wire: Wire
+    ) -> None:
+        wire.hit |= {
+            "context": {
+                "before": [NEIGHBOUR | {"text": "What stands before. "}],
+                "after": [NEIGHBOUR | {"text": " What stands after."}],
+            },
+            "duplicates": [COPY | {"filename": f"{number}.pdf"} for number in range(7)],
+        }
+        told = served("search", "x", "--neighbours", "1", "--distinct", "--max-per-document", "2")
+        sent = wire.last("/v1/search")
+        assert (sent["neighbours"], sent["distinct"], sent["max_per_document"]) == (1, True, 2)
+        assert "What stands before." in told.out
+        assert "What stands after." in told.out
+        assert "The same: 0.pdf, page 1, 1.pdf, page 1" in told.out
+        assert "and 2 more" in told.out
 
     def test_nothing_found_is_said_aside(self, served: Run) -> None:
         told = served("search", "nothing")

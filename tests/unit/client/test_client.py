@@ -22,10 +22,12 @@ from citewell.client import (
 from shared.errors import DatabaseUnavailable, NotFound, RequestUnderWay
 from shared.models import JobState, ParseOptions
 from tests.support.wire import (
+    COPY,
     FOREIGN_PAGE,
     ID,
     KEY,
     MISSING_PAGE,
+    NEIGHBOUR,
     PNG,
     Fault,
     Wire,
@@ -57,6 +59,26 @@ def test_search_returns_typed_hits_and_ignores_fields_it_does_not_know(
         "filters": {"year": {"gte": 2020}},
         "rerank": False,
     }
+
+
+def test_a_search_tells_what_stands_around_a_hit_and_its_copies(wire: Wire, client: Client) -> None:
+    wire.hit |= {
+        "context": {"before": [NEIGHBOUR | {"text": "Before. "}], "after": []},
+        "duplicates": [COPY],
+    }
+    [hit] = client.search("battery", neighbours=1, distinct=True, max_per_document=2).hits
+    assert hit.text_in_context == "Before. It runs for 214 days [on one set]."
+    assert [copy.filename for copy in hit.duplicates or ()] == ["copy.pdf"]
+    sent = wire.last("/v1/search")
+    assert (sent["neighbours"], sent["distinct"], sent["max_per_document"]) == (1, True, 2)
+
+
+def test_a_question_leaves_out_copies_unless_told_otherwise(wire: Wire, client: Client) -> None:
+    client.ask("How long?")
+    assert not {"neighbours", "distinct", "max_per_document"} & set(wire.last("/v1/query"))
+    client.ask("How long?", neighbours=2, distinct=False, max_per_document=3)
+    sent = wire.last("/v1/query")
+    assert (sent["neighbours"], sent["distinct"], sent["max_per_document"]) == (2, False, 3)
 
 
 def test_batches_usage_and_the_doctor_are_typed(wire: Wire, client: Client) -> None:

@@ -16,13 +16,15 @@ def make_hit(
     score: float = 0.9,
     document_id: UUID | None = None,
     section: tuple[str, ...] = (),
+    version_id: UUID | None = None,
+    ordinal: int = 0,
 ) -> Hit:
     chunk = LiveChunk(
         id=uuid4(),
         document_id=document_id or uuid4(),
-        version_id=uuid4(),
+        version_id=version_id or uuid4(),
         version=1,
-        ordinal=0,
+        ordinal=ordinal,
         text=text,
         page_start=page,
         page_end=page_turns[-1][1] if page_turns else page,

@@ -46,12 +46,15 @@ def test_what_is_said_stands_in_the_passage(question: str, text: str) -> None:
 
 
 def test_a_quote_is_the_nearest_sentence() -> None:
-    assert quote_for("They have 16 weeks of leave", LEAVE) == "Parental leave is 16 weeks."
+    chunk = make_hit(LEAVE).chunk
+    claim = "They have 16 weeks of leave"
+    assert quote_for(claim, [chunk]) == (chunk, "Parental leave is 16 weeks.")
 
 
 def test_a_passage_that_shares_nothing_is_quoted_from_its_start() -> None:
-    assert quote_for("Mona Lisa", LEAVE) == "Staff have 26 days of vacation."
-    assert quote_for("Mona Lisa", "  ") == ""
+    chunk, blank = make_hit(LEAVE).chunk, make_hit("  ").chunk
+    assert quote_for("Mona Lisa", [chunk]) == (chunk, "Staff have 26 days of vacation.")
+    assert quote_for("Mona Lisa", [blank]) == (blank, "")
 
 
 def test_a_long_quote_is_cut_at_a_word() -> None:
