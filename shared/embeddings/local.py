@@ -119,9 +119,6 @@ class _Model:
         # Without the arena each run maps its memory anew: 60 times the page faults, and four
         # fifths of the time spent in the kernel. Small batches keep what it holds small.
         options.enable_cpu_mem_arena = True
-        # A thread that waits for its share spins: with every core in use it takes a quarter of
-        # the work's time from others, and between two questions it takes a core for nothing.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._space = space
         self._session = onnxruntime.InferenceSession(
             str(model_file(folder)), options, providers=["CPUExecutionProvider"]
