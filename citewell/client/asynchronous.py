@@ -259,6 +259,7 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
         filters: Mapping[str, Any] | None = None,
         score_threshold: float | None = None,
         model: str | None = None,
+        rerank: bool = False,
     ) -> Answer:
         """Answer a question from the documents, with citations, or abstain."""
         wanted = {
@@ -268,6 +269,7 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
             "filters": filters,
             "score_threshold": score_threshold,
             "model": model,
+            "rerank": rerank,
         }
         # A model may be paid for: a cut connection is not tried again.
         call = Call("POST", "/v1/query", json=given(wanted), idempotent=False)

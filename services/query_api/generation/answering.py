@@ -73,6 +73,7 @@ class Answerer:
                 collection=question.collection,
                 limit=question.context_limit,
                 filters=question.filters,
+                rerank=question.rerank,
             )
         )
 

@@ -26,6 +26,7 @@ class Question:
     score_threshold: float | None = None
     temperature: float | None = None
     model: str | None = None
+    rerank: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from prometheus_client import Counter
 
-from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
+from services.query_api.rerank.reranker import Reranker
+from services.query_api.retrieval.hits import Degradation, Found, Live, Order, SearchQuery
 from services.query_api.retrieval.live import LiveSearch
-from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.ranking import fused_order, rank
+from services.query_api.retrieval.reranking import reranked
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
@@ -40,17 +42,19 @@ class Retriever:
         vectors: Searcher,
         embedder_of: Callable[[str], Embedder],
         results: ResultCache,
+        reranker: Reranker,
         depth: int,
         space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
         """Take the stores, ways to a space and its embedder, and the candidates of each list.
 
-        Store and embedder give up by themselves in good time.
+        Store, embedder and reranker give up by themselves in good time.
         """
         self._database = database
         self._live = LiveSearch(database=database, vectors=vectors)
         self._embedder_of = embedder_of
         self._results = results
+        self._reranker = reranker
         self._depth = depth
         self._space_of = space_of
 
@@ -87,14 +91,25 @@ class Retriever:
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
-        live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
+        live = await self._live.find(index.id, asked, wanted=self._wanted(query), watch=watch)
+        order = await self._order(query, live, watch)
         with watch.stage("rank"):
             space = self._space_of(index.space)
-            hits = rank(query, live, space)
-        degraded = (*degraded, *_shortcomings(query, index, live))
+            hits = rank(query, live, order, space)
+        degraded = (*degraded, *_shortcomings(query, index, live, order))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
         return Found(hits, space.floor, degraded, watch.milliseconds())
+
+    def _wanted(self, query: SearchQuery) -> int:
+        return max(query.limit, self._reranker.candidates) if query.rerank else query.limit
+
+    async def _order(self, query: SearchQuery, live: Live, watch: Stopwatch) -> Order:
+        order = fused_order(live)
+        if not query.rerank:
+            return order
+        with watch.stage("rerank"):
+            return await reranked(self._reranker, query.text, live, order)
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
@@ -142,14 +157,15 @@ class Retriever:
         return numbers
 
 
-def _shortcomings(query: SearchQuery, index: ActiveIndex, live: Live) -> Iterator[Degradation]:
+def _shortcomings(
+    query: SearchQuery, index: ActiveIndex, live: Live, order: Order
+) -> Iterator[Degradation]:
     if query.mode != "dense" and index.analyser not in ("", ANALYSER):
         # Some of its words were cut otherwise than the question's: a rebuild makes them alike.
         yield "analyser"
     if not live.complete:
         yield "incomplete"
-    if query.rerank:
-        # Not built yet: the fused order is what there is.
+    if not order.complete:
         yield "rerank"
 
 
