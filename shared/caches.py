@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge
@@ -85,36 +86,62 @@ class SizedCache(Generic[K, V]):
         CACHE_BYTES.labels(self._name).inc(size)
 
 
+@dataclass(slots=True)
+class _Flight(Generic[V]):
+    task: asyncio.Task[V]
+    waiting: int = 0
+
+
 class Flights(Generic[K, V]):
     """Does the same work once for all who ask for it at the same time."""
 
-    def __init__(self, name: str) -> None:
-        """Begin with nothing under way; `name` is a label of the metrics."""
+    def __init__(self, name: str, *, stops_unwaited: bool = False) -> None:
+        """Begin with nothing under way; `name` is a label of the metrics.
+
+        `stops_unwaited`: when the last one who waits has left, the work is cancelled.
+        """
         self._name = name
-        self._under_way: dict[K, asyncio.Task[V]] = {}
+        self._stops_unwaited = stops_unwaited
+        self._under_way: dict[K, _Flight[V]] = {}
 
     async def share(self, key: K, work: Callable[[], Coroutine[Any, Any, V]]) -> tuple[V, bool]:
         """Return what the work under this key gives, and whether it was begun for this caller.
 
-        What it raises, all who wait for it get. One who leaves stops nothing.
+        What it raises, all who wait for it get. One who leaves takes it from nobody else.
         """
-        task = self._under_way.get(key)
-        begun = task is None
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(work())
-            task.add_done_callback(lambda done: self._ended(key, done))
+        flight = self._under_way.get(key)
+        begun = flight is None
+        if flight is None:
+            flight = self._under_way[key] = _Flight(asyncio.create_task(work()))
+            flight.task.add_done_callback(lambda done: self._ended(key, done))
         else:
             CACHE_LOOKUPS.labels(self._name, "joined").inc()
-        # Shielded: one client that leaves must not take the answer from those who wait with it.
-        return await asyncio.shield(task), begun
+        flight.waiting += 1
+        try:
+            # Shielded: one client that leaves must not take the answer from those who wait too.
+            return await asyncio.shield(flight.task), begun
+        finally:
+            self._leave(key, flight)
 
     def cancel(self) -> None:
         """Stop everything that is under way."""
-        for task in self._under_way.values():
-            task.cancel()
+        for flight in self._under_way.values():
+            flight.task.cancel()
+
+    def _leave(self, key: K, flight: _Flight[V]) -> None:
+        flight.waiting -= 1
+        if self._stops_unwaited and not flight.waiting and not flight.task.done():
+            flight.task.cancel()
+            # Whoever asks from now on must not join work that is being stopped.
+            self._forget(key, flight.task)
 
     def _ended(self, key: K, task: asyncio.Task[V]) -> None:
-        del self._under_way[key]
+        self._forget(key, task)
         if not task.cancelled():
             # Looked at here: everyone may have left, and nobody else would.
             task.exception()
+
+    def _forget(self, key: K, task: asyncio.Task[V]) -> None:
+        flight = self._under_way.get(key)
+        if flight is not None and flight.task is task:
+            del self._under_way[key]

@@ -22,6 +22,7 @@ from shared.settings_group import Paths, SettingsGroup, group_config, split_at_c
 from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.settings_quality import QualitySettings
+from shared.settings_rerank import RerankSettings
 
 MIB = 1024 * 1024
 
@@ -312,6 +313,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)
 

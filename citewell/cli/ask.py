@@ -7,7 +7,7 @@ from rich.text import Text
 
 from citewell.cli.connection import connect
 from citewell.cli.failures import told
-from citewell.cli.options import AsJson, CollectionName, Key, Url
+from citewell.cli.options import AsJson, CollectionName, Key, Rerank, Url
 from citewell.cli.output import print_json, stderr, stdout
 from citewell.client import Answer
 
@@ -20,13 +20,14 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     *,
     collection: CollectionName = "default",
+    rerank: Rerank = False,
     url: Url = "",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents, with its sources."""
     with connect(url, key) as client:
-        answer = client.ask(question, collection=collection)
+        answer = client.ask(question, collection=collection, rerank=rerank)
     if as_json:
         print_json(answer)
         return

@@ -38,6 +38,9 @@ OfCollection = Annotated[
 Ocr = Annotated[bool, typer.Option("--ocr", help="Begin anew, and read pages that are pictures.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Most of them.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where a list ended.")]
+Rerank = Annotated[
+    bool, typer.Option("--rerank", help="Read the best hits again with a cross-encoder.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 CollectionName = Annotated[str, typer.Option("--collection", "-c", help="Collection's name.")]
 DatabaseUrl = Annotated[

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from citewell.cli.connection import connect
 from citewell.cli.failures import told
-from citewell.cli.options import AsJson, CollectionName, Key, Url
+from citewell.cli.options import AsJson, CollectionName, Key, Rerank, Url
 from citewell.cli.output import print_json, shortened, stderr, stdout
 from citewell.client import Hit, SearchResult
 from citewell.client.models import SearchMode
@@ -28,7 +28,7 @@ def search(
     collection: CollectionName = "default",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Most hits.")] = 5,
     mode: Annotated[SearchMode, typer.Option(help="How to look.")] = "hybrid",
-    rerank: Annotated[bool, typer.Option("--rerank", help="Weigh the hits anew.")] = False,
+    rerank: Rerank = False,
     neighbours: Annotated[
         int, typer.Option(min=0, max=3, help="Chunks to show on either side of each hit.")
     ] = 0,

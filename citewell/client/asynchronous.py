@@ -273,6 +273,7 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
         neighbours: int = 0,
         distinct: bool = True,
         max_per_document: int | None = None,
+        rerank: bool = False,
     ) -> Answer:
         """Answer a question from the documents, with citations, or abstain.
 
@@ -288,6 +289,7 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
             "neighbours": neighbours or None,
             "distinct": None if distinct else False,
             "max_per_document": max_per_document,
+            "rerank": rerank,
         }
         # A model may be paid for: a cut connection is not tried again.
         call = Call("POST", "/v1/query", json=given(wanted), idempotent=False)

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.query_api.retrieval.compare import Comparison
-from services.query_api.schemas import CollectionName, Request, Text1000
+from services.query_api.schemas import CollectionName, Request, Rerank, Text1000
 
 
 class CompareRequest(Request):
@@ -19,6 +19,7 @@ class CompareRequest(Request):
     canaries: int = Field(
         default=20, ge=0, le=100, description="Most questions made from the collection's chunks."
     )
+    rerank: Rerank = False
 
 
 class ComparedIndex(BaseModel):

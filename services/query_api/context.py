@@ -7,6 +7,7 @@ from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
 from services.query_api.quality.watch import QualityWatch
+from services.query_api.rerank.reranker import Reranker, build_reranker
 from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
@@ -29,6 +30,7 @@ class ProcessContext:
     upstreams: Upstreams
     embedders: Embedders
     results: ResultCache
+    reranker: Reranker
     chat_model: ChatModel | None
     authenticator: Authenticator
     retriever: Retriever
@@ -42,6 +44,7 @@ class ProcessContext:
         if self.chat_model is not None:
             await self.chat_model.aclose()
         self.results.close()
+        self.reranker.close()
         await self.embedders.aclose()
         await self.vectors.aclose()
         await self.database.aclose()
@@ -56,6 +59,7 @@ def build_context(settings: Settings) -> ProcessContext:
     # One question is too short to be shared out: more threads cost more and are no sooner done.
     embedders = Embedders(settings, wrap=upstreams.wrap, threads=1)
     results = ResultCache(database, max_bytes=query.result_cache_bytes, ttl_s=query.result_cache_s)
+    reranker = build_reranker(settings.rerank)
     chat_model = build_chat_model(
         openai=settings.openai, anthropic=settings.anthropic, order=query.providers
     )
@@ -63,6 +67,7 @@ def build_context(settings: Settings) -> ProcessContext:
         Retriever,
         database=database,
         vectors=upstreams.searcher,
+        reranker=reranker,
         depth=query.depth,
         space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
@@ -75,6 +80,7 @@ def build_context(settings: Settings) -> ProcessContext:
         upstreams=upstreams,
         embedders=embedders,
         results=results,
+        reranker=reranker,
         chat_model=chat_model,
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,

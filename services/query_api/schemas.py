@@ -14,6 +14,7 @@ from shared.database.live_chunks import LiveChunk
 Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Rerank = Annotated[bool, Field(description="Reorder the best hits with a cross-encoder.")]
 
 
 class Request(BaseModel):
@@ -35,7 +36,7 @@ class SearchRequest(Request):
     score_threshold: Fraction | None = Field(
         default=None, description="Leave out hits of a lower score."
     )
-    rerank: bool = Field(default=False, description="Reorder the best hits with a cross-encoder.")
+    rerank: Rerank = False
     neighbours: int = Field(
         default=0, ge=0, le=3, description="Chunks to send on either side of each hit."
     )
@@ -52,8 +53,12 @@ class ScoresResponse(BaseModel):
 
     dense: float | None = Field(description="Cosine similarity of the vectors.")
     sparse: float | None = Field(description="BM25.")
-    fused: float | None = Field(description="Both lists weighed, in [0, 1]; hits are in its order.")
-    rerank: float | None
+    fused: float | None = Field(
+        description="Both lists weighed, in [0, 1]; hits are in its order unless reranked."
+    )
+    rerank: float | None = Field(
+        description="The cross-encoder's, in [0, 1]; null where it has not read the hit."
+    )
 
 
 class NeighbourResponse(BaseModel):
@@ -213,6 +218,7 @@ class QueryRequest(Request):
         default=None,
         description="A model of a provider, or `extractive`; it answers or fails itself.",
     )
+    rerank: Rerank = False
     stream: bool = Field(default=False, description="Answer as server-sent events.")
     neighbours: int = Field(
         default=0, ge=0, le=3, description="Chunks to answer from on either side of each found one."

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.problems import problem_of
@@ -58,6 +59,9 @@ class RequestMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            # Nobody is there to be answered; it is told as 499.
+            return
         except Exception as error:
             logger.exception("request_failed", error=type(error).__name__)
             if answer.status is not None:

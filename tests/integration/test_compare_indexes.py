@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import insert, select
 
 from services.query_api.retrieval.compare import canary
@@ -124,6 +125,19 @@ async def test_an_index_that_holds_the_same_answers_alike(api: QueryApi, corpus:
     assert (asked["question"], asked["document_id"]) == ("How long is parental leave?", None)
     assert len(canaries) == len(TEXTS)
     assert {(one["active_rank"], one["other_rank"]) for one in canaries} == {(1, 1)}
+
+
+async def test_both_are_reranked_where_that_is_wished(api: QueryApi, corpus: Corpus) -> None:
+    await second_index(corpus, documents=len(TEXTS))
+    before = searches_reranked()
+    for rerank in (False, True):
+        response = await compare(api, questions=["bolts"], canaries=0, rerank=rerank)
+        assert (response.status_code, response.json()["overlap"]) == (200, 1.0)
+        assert searches_reranked() - before == (2 if rerank else 0)
+
+
+def searches_reranked() -> float:
+    return REGISTRY.get_sample_value("citewell_rerank_seconds_count") or 0.0
 
 
 async def test_what_an_index_lacks_is_seen(api: QueryApi, corpus: Corpus) -> None:

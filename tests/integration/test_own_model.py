@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from services.query_api.rerank.reranker import build_reranker
 from services.query_api.retrieval.hits import Found, Mode, SearchQuery
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
@@ -15,6 +16,7 @@ from shared.embeddings.build import Embedders
 from shared.embeddings.spaces import searched_space
 from shared.errors import EmbeddingMisconfigured
 from shared.settings_embedding import EmbeddingSettings
+from shared.settings_rerank import RerankSettings
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
 from tests.support.model_folders import forget_folders, model_folder
 from tests.support.workers import Workers, working
@@ -72,6 +74,7 @@ async def search(api: IngestApi, embedders: Embedders, mode: Mode) -> Found:
         vectors=api.vectors,
         embedder_of=embedders.of,
         results=ResultCache(api.context.database, max_bytes=0, ttl_s=1),
+        reranker=build_reranker(RerankSettings()),
         depth=10,
         space_of=partial(searched_space, folders=api.context.settings.embedding.model_dirs),
     )

@@ -62,7 +62,7 @@ QUESTION = (
         Step("Qdrant", "query API", "ids and scores", answer=True),
         Step("query API", "Postgres", "which are live?"),
         Step("Postgres", "query API", "their text", answer=True),
-        Step("query API", "query API", "fuse, score, cut at the floor"),
+        Step("query API", "query API", "fuse, rerank, score, cut"),
         Step("query API", "chat model", "numbered chunks"),
         Step("chat model", "query API", "text with markers", answer=True),
         Step("query API", "query API", "resolve markers, find quotes"),

@@ -90,3 +90,53 @@ async def test_all_who_wait_get_the_failure_and_the_next_one_tries_anew() -> Non
     assert [type(one) for one in both] == [LookupError, LookupError]
     with pytest.raises(LookupError):
         await flights.share("a", fail)
+
+
+async def _counted(flights: Flights[str, int], done: list[int], waiting: int) -> None:
+    async def work() -> int:
+        await asyncio.sleep(0.05)
+        done.append(1)
+        return 1
+
+    asked = [asyncio.create_task(flights.share("a", work)) for _ in range(waiting)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    await asyncio.wait(asked)
+
+
+async def test_work_goes_on_while_one_who_waits_is_left() -> None:
+    flights: Flights[str, int] = Flights("test", stops_unwaited=True)
+    done: list[int] = []
+    await _counted(flights, done, waiting=2)
+    assert done == [1]
+
+
+@pytest.mark.parametrize("stops_unwaited", [True, False])
+async def test_work_that_nobody_waits_for_is_stopped_where_that_is_wanted(
+    *, stops_unwaited: bool
+) -> None:
+    flights: Flights[str, int] = Flights("test", stops_unwaited=stops_unwaited)
+    done: list[int] = []
+    await _counted(flights, done, waiting=1)
+    await asyncio.sleep(0.1)
+    assert done == ([] if stops_unwaited else [1])
+
+
+async def test_who_asks_while_work_is_being_stopped_gets_it_anew() -> None:
+    flights: Flights[str, int] = Flights("test", stops_unwaited=True)
+
+    async def slow() -> int:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.sleep(0.02)
+        return 1
+
+    async def quick() -> int:
+        return 2
+
+    leaving = asyncio.create_task(flights.share("a", slow))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait({leaving})
+    assert await flights.share("a", quick) == (2, True)

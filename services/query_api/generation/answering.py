@@ -76,6 +76,7 @@ class Answerer:
                 neighbours=question.neighbours,
                 distinct=question.distinct,
                 max_per_document=question.max_per_document,
+                rerank=question.rerank,
             )
         )
 

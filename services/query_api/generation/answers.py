@@ -30,6 +30,7 @@ class Question:
     neighbours: int = 0
     distinct: bool = True
     max_per_document: int | None = None
+    rerank: bool = False
 
 
 @dataclass(frozen=True, slots=True)

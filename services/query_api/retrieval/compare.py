@@ -5,7 +5,7 @@ By questions that are given, and by canaries: a sentence of a chunk, which its d
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from uuid import UUID
 
@@ -75,36 +75,33 @@ class Comparer:
     retriever: Retriever
 
     async def compare(
-        self, tenant_id: str, collection: str, questions: Sequence[str], *, canaries: int
+        self, query: SearchQuery, questions: Sequence[str], *, canaries: int
     ) -> Comparison:
-        """Compare by the questions given and up to `canaries` made ones.
+        """Compare by the questions given and up to `canaries` made ones, all asked as `query` is.
 
         Raises:
             Conflict: the collection has no two indexes, or the new one is not made yet.
             EmbeddingUnavailable, VectorStoreUnavailable, DatabaseUnavailable: what it stands on
                 does not answer.
         """
-        async with self.database.tenant(tenant_id) as connection:
+        async with self.database.tenant(query.tenant_id) as connection:
             live = LiveChunks(connection)
-            pair = await live.pair(collection)
+            pair = await live.pair(query.collection)
             if len(pair) != 2 or not all(index.ready for index in pair):  # noqa: PLR2004
-                raise Conflict(f"`{collection}` has no second index that could be compared.")
+                raise Conflict(f"`{query.collection}` has no second index that could be compared.")
             sampled = await live.sample(pair[0].id, limit=canaries * 2)
         made = [Question(said, one.document_id) for one in sampled if (said := canary(one.text))]
         asked = [*map(Question, questions), *made[:canaries]]
         active, other = pair
-        compared = [await self._ask(tenant_id, collection, (active, other), one) for one in asked]
+        # Several chunks may be of one document: deep enough for ten of those.
+        query = replace(query, limit=5 * DEPTH)
+        compared = [await self._ask(query, (active, other), one) for one in asked]
         return Comparison(active, other, compared)
 
     async def _ask(
-        self,
-        tenant_id: str,
-        collection: str,
-        pair: tuple[ActiveIndex, ActiveIndex],
-        question: Question,
+        self, query: SearchQuery, pair: tuple[ActiveIndex, ActiveIndex], question: Question
     ) -> Compared:
-        # Several chunks may be of one document: deep enough for ten of those.
-        query = SearchQuery(tenant_id, question.text, collection, limit=5 * DEPTH)
+        query = replace(query, text=question.text)
         found = [await self.retriever.search_in(index, query, Stopwatch()) for index in pair]
         active, other = [_documents([hit.chunk.document_id for hit in one.hits]) for one in found]
         return Compared(

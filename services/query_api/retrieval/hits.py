@@ -65,10 +65,24 @@ def _best_first(candidates: Iterable[Candidate]) -> Sequence[Candidate]:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """The chunks of a search with their fused scores, best first.
+
+    `rerank` is what the cross-encoder says of those it has read, as a share of 1. Not `complete`:
+    it has not read all that it was to.
+    """
+
+    fused: Mapping[UUID, float]
+    rerank: Mapping[UUID, float] = field(default_factory=dict)
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """The scores a hit came from; None where a list did not hold it or was not asked for.
 
-    `dense` is a cosine, `sparse` a BM25 sum, `fused` both lists weighed, in [0, 1].
+    `dense` is a cosine, `sparse` a BM25 sum, `fused` both lists weighed, in [0, 1]; `rerank` is
+    the cross-encoder's, in [0, 1], None where it has not read the hit.
     """
 
     dense: float | None = None

@@ -35,7 +35,7 @@ class ResultCache:
         """Take the database; `max_bytes` 0 remembers nothing."""
         self._database = database
         self._kept: SizedCache[str, Found] = SizedCache("results", max_bytes=max_bytes, ttl_s=ttl_s)
-        self._flights: Flights[str, Found] = Flights("results")
+        self._flights: Flights[str, Found] = Flights("results", stops_unwaited=True)
 
     async def of(
         self, query: SearchQuery, index: ActiveIndex, search: Search, watch: Stopwatch

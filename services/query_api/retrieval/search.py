@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import Counter
 
+from services.query_api.rerank.reranker import Reranker
 from services.query_api.retrieval.choosing import Chosen
-from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
+from services.query_api.retrieval.hits import Degradation, Found, Live, Order, SearchQuery
 from services.query_api.retrieval.live import MAX_ROUNDS, LiveSearch
 from services.query_api.retrieval.neighbours import with_neighbours
-from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.ranking import fused_order, rank
+from services.query_api.retrieval.reranking import reranked
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
@@ -33,6 +36,14 @@ SEARCHES_DEGRADED = Counter(
 logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.search")
 
 
+class _Ranked(NamedTuple):
+    """What there is, in what order, and what of it is shown."""
+
+    live: Live
+    order: Order
+    chosen: Chosen
+
+
 class Retriever:
     """Searches collections."""
 
@@ -43,17 +54,19 @@ class Retriever:
         vectors: Searcher,
         embedder_of: Callable[[str], Embedder],
         results: ResultCache,
+        reranker: Reranker,
         depth: int,
         space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
         """Take the stores, ways to a space and its embedder, and the candidates of each list.
 
-        Store and embedder give up by themselves in good time.
+        Store, embedder and reranker give up by themselves in good time.
         """
         self._database = database
         self._live = LiveSearch(database=database, vectors=vectors)
         self._embedder_of = embedder_of
         self._results = results
+        self._reranker = reranker
         self._depth = depth
         self._space_of = space_of
 
@@ -93,30 +106,36 @@ class Retriever:
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
-        space = self._space_of(index.space)
-        live, chosen = await self._choose(query, index, asked, watch)
-        degraded = (*degraded, *_shortcomings(query, index, live, chosen))
+        floor = self._space_of(index.space).floor
+        ranked = await self._ranked(query, index, asked, watch)
+        degraded = (*degraded, *_shortcomings(query, index, ranked))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
-        return Found(chosen.hits, space.floor, degraded, watch.milliseconds())
+        return Found(ranked.chosen.hits, floor, degraded, watch.milliseconds())
 
-    async def _choose(
+    async def _ranked(
         self, query: SearchQuery, index: ActiveIndex, asked: VectorQuery, watch: Stopwatch
-    ) -> tuple[Live, Chosen]:
+    ) -> _Ranked:
         """Find and rank; deeper, where so much was passed over that there are too few hits."""
         space = self._space_of(index.space)
-        live, chosen = Live(), Chosen(())
+        wanted = max(query.limit, self._reranker.candidates) if query.rerank else query.limit
+        live, order, chosen = Live(), Order({}), Chosen(())
         for _ in range(MAX_ROUNDS):
-            further = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
+            further = await self._live.find(index.id, asked, wanted=wanted, watch=watch)
             with watch.stage("rank"):
                 live = live.joined(further) if live.chunks else further
-                chosen = rank(query, live, space)
+                order = fused_order(live)
+                chosen = rank(query, live, order, space)
             if not _is_short(query, live, chosen):
                 break
             # Of a document that has its share nothing further is of use.
             full = sorted(chosen.full)
             asked = replace(asked, depth=asked.depth * 2, excluded_versions=full)
-        return live, chosen
+        if query.rerank:
+            with watch.stage("rerank"):
+                order = await reranked(self._reranker, query.text, live, order)
+            chosen = rank(query, live, order, space)
+        return _Ranked(live, order, chosen)
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
@@ -173,16 +192,13 @@ def _is_short(query: SearchQuery, live: Live, chosen: Chosen) -> bool:
     return passed_over and len(chosen.hits) < query.limit and not live.all
 
 
-def _shortcomings(
-    query: SearchQuery, index: ActiveIndex, live: Live, chosen: Chosen
-) -> Iterator[Degradation]:
+def _shortcomings(query: SearchQuery, index: ActiveIndex, ranked: _Ranked) -> Iterator[Degradation]:
     if query.mode != "dense" and index.analyser not in ("", ANALYSER):
         # Some of its words were cut otherwise than the question's: a rebuild makes them alike.
         yield "analyser"
-    if not live.complete or _is_short(query, live, chosen):
+    if not ranked.live.complete or _is_short(query, ranked.live, ranked.chosen):
         yield "incomplete"
-    if query.rerank:
-        # Not built yet: the fused order is what there is.
+    if not ranked.order.complete:
         yield "rerank"
 
 

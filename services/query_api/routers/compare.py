@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 
 from services.query_api.comparison_schemas import CompareRequest, CompareResponse
 from services.query_api.retrieval.compare import Comparer
+from services.query_api.retrieval.hits import SearchQuery
 from shared.auth.principal import Principal, Scope
 from shared.web.problems import documented
 from shared.web.security import require
@@ -33,6 +34,8 @@ async def compare_indexes(
     Those that are given, and canaries: sentences of its chunks, whose document is known.
     """
     comparison = await comparer.compare(
-        caller.tenant_id, body.collection, body.questions, canaries=body.canaries
+        SearchQuery(caller.tenant_id, "", body.collection, rerank=body.rerank),
+        body.questions,
+        canaries=body.canaries,
     )
     return CompareResponse.of(comparison)

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from services.query_api.generation.answering import Answerer
@@ -14,6 +14,7 @@ from services.query_api.generation.prompt import VERSION
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 from services.query_api.routers.context import Answering, Asker
+from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import comments_until
 from services.query_api.schemas import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
@@ -41,7 +42,7 @@ _DONE_FIELDS = {
     responses=documented(401, 403, 404, 422, 502, 503, 504),
 )
 async def query(
-    body: QueryRequest, caller: Asker, answerer: Answering
+    body: QueryRequest, caller: Asker, answerer: Answering, request: Request
 ) -> QueryResponse | StreamingResponse:
     """Answer from a collection's passages, each statement with its source.
 
@@ -49,7 +50,7 @@ async def query(
     `error`. What fails before the first event is a problem with its own status.
     """
     question, watch = _question(body, caller), Stopwatch()
-    found = await answerer.retrieve(question)
+    found = await while_connected(request, answerer.retrieve(question))
     if body.stream:
         events = _events(answerer, question, found, watch)
         return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
@@ -104,4 +105,5 @@ def _question(body: QueryRequest, caller: Principal) -> Question:
         neighbours=body.neighbours,
         distinct=body.distinct,
         max_per_document=body.max_per_document,
+        rerank=body.rerank,
     )

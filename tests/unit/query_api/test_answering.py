@@ -9,6 +9,7 @@ from services.query_api.chat_models.scripted import ScriptedChatModel
 from services.query_api.generation.answering import Answerer
 from services.query_api.generation.answers import Answer, Question
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
+from services.query_api.rerank.reranker import build_reranker
 from services.query_api.retrieval.hits import Found, Hit
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
@@ -19,6 +20,7 @@ from shared.embeddings.spaces import FAKE
 from shared.errors import GenerationTimedOut, GenerationUnavailable, InvalidInput
 from shared.identity import new_id
 from shared.settings import DatabaseSettings, QuerySettings
+from shared.settings_rerank import RerankSettings
 from shared.vectors.memory import MemoryVectorStore
 from tests.unit.query_api.hits import make_hit
 
@@ -32,6 +34,7 @@ def answerer(model: ChatModel | None) -> Answerer:
         vectors=MemoryVectorStore(),
         embedder_of=lambda _: HashingEmbedder(FAKE),
         results=ResultCache(database, max_bytes=0, ttl_s=1),
+        reranker=build_reranker(RerankSettings()),
         depth=10,
     )
     return Answerer(retriever=retriever, chat_model=model, settings=QuerySettings())

@@ -1,0 +1,1 @@
+"""Reranking: the best hits of a search, each read again together with the question."""
