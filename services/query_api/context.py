@@ -14,7 +14,6 @@ from services.query_api.upstreams import Upstreams
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
-from shared.embeddings.spaces import searched_space
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -63,7 +62,6 @@ def build_context(settings: Settings) -> ProcessContext:
         database=database,
         vectors=upstreams.searcher,
         depth=query.depth,
-        space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
     retriever = searching(embedder_of=embedders.of, results=results)
     # A round's own: what is remembered for callers would hide what has changed.

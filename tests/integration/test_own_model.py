@@ -1,7 +1,6 @@
 """A collection in the space of a model that the operator brought along, and its changes."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from services.query_api.retrieval.hits import Found, Mode, SearchQuery
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from shared.embeddings.build import Embedders
-from shared.embeddings.spaces import searched_space
 from shared.errors import EmbeddingMisconfigured
 from shared.settings_embedding import EmbeddingSettings
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
@@ -73,7 +71,6 @@ async def search(api: IngestApi, embedders: Embedders, mode: Mode) -> Found:
         embedder_of=embedders.of,
         results=ResultCache(api.context.database, max_bytes=0, ttl_s=1),
         depth=10,
-        space_of=partial(searched_space, folders=api.context.settings.embedding.model_dirs),
     )
     return await retriever.search(
         SearchQuery("acme", "torque of the bolts", collection="papers", mode=mode)

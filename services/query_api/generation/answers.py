@@ -14,7 +14,8 @@ EXTRACTIVE = "extractive"
 class Question:
     """One question; None leaves a choice to the configuration.
 
-    `score_threshold` None means the floor of the collection's space. `model` may be `extractive`.
+    `score_threshold` None means the floor of the space and of the way it was searched. `model` may
+    be `extractive`.
     """
 
     answer_id: UUID

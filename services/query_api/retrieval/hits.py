@@ -67,8 +67,8 @@ class Hit:
 class Found:
     """What a search found, best first.
 
-    `floor` is the least relevance at which an answer is given in this index's space. `timings`
-    are milliseconds by stage.
+    `floor` is the least relevance at which an answer is given, in this space and by this way of
+    search. `timings` are milliseconds by stage.
     """
 
     hits: Sequence[Hit]

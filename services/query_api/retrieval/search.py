@@ -8,15 +8,14 @@ from prometheus_client import Counter
 from services.query_api.retrieval.hits import Degradation, Found, Live, SearchQuery
 from services.query_api.retrieval.live import LiveSearch
 from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.relevance.scoring import Relevance
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import searched_space
 from shared.embeddings.sparse import ANALYSER, query_terms
 from shared.errors import CitewellError, NotFound
-from shared.models import EmbeddingSpace
 from shared.vectors.base import SparseVector, VectorQuery
 from shared.vectors.filters import parse_filters
 from shared.vectors.guarded import Searcher
@@ -41,9 +40,8 @@ class Retriever:
         embedder_of: Callable[[str], Embedder],
         results: ResultCache,
         depth: int,
-        space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
-        """Take the stores, ways to a space and its embedder, and the candidates of each list.
+        """Take the stores, a way to a space's embedder, and the candidates asked of each list.
 
         Store and embedder give up by themselves in good time.
         """
@@ -52,7 +50,6 @@ class Retriever:
         self._embedder_of = embedder_of
         self._results = results
         self._depth = depth
-        self._space_of = space_of
 
     async def search(self, query: SearchQuery) -> Found:
         """Return the live hits of a query, best first.
@@ -89,12 +86,12 @@ class Retriever:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
         live = await self._live.find(index.id, asked, wanted=query.limit, watch=watch)
         with watch.stage("rank"):
-            space = self._space_of(index.space)
-            hits = rank(query, live, space)
+            relevance = Relevance(query, live, index.space, _searched(index, asked, live))
+            hits = rank(query, live, relevance.of)
         degraded = (*degraded, *_shortcomings(query, index, live))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
-        return Found(hits, space.floor, degraded, watch.milliseconds())
+        return Found(hits, relevance.floor, degraded, watch.milliseconds())
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
@@ -140,6 +137,18 @@ class Retriever:
         vector = await self._embedder_of(space).embed_query(text)
         numbers: list[float] = vector.tolist()
         return numbers
+
+
+def _searched(index: ActiveIndex, asked: VectorQuery, live: Live) -> int:
+    """Return about how many chunks the index has.
+
+    A list of vectors that ends far before its depth holds all there are. Else it is as many as
+    were ever cut, those of superseded versions too.
+    """
+    listed = max(len(live.dense), len(live.sparse))
+    if live.dense and not asked.filters and listed < asked.depth // 2:
+        return listed
+    return max(listed, sum(index.languages.values()))
 
 
 def _shortcomings(query: SearchQuery, index: ActiveIndex, live: Live) -> Iterator[Degradation]:
