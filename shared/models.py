@@ -189,10 +189,9 @@ class EmbeddingSpace(Value):
 
     `name` reads `provider/model` or `provider/model@dimensions`. `window` is the most tokens the
     model takes in one text, special tokens included. `query_prefix` is put before queries only.
-    `batch_tokens` is the most tokens one call should hold. `floor` is the least relevance at
-    which an answer is given. `usd_per_million_tokens` is the provider's list price; None where
-    nobody knows it. `folder` has the model of an `onnx/…` space, whose `pooling` makes one vector
-    of the tokens'.
+    `batch_tokens` is the most tokens one call should hold. `usd_per_million_tokens` is the
+    provider's list price; None where nobody knows it. `folder` has the model of an `onnx/…` space,
+    whose `pooling` makes one vector of the tokens'.
     """
 
     name: str
@@ -205,7 +204,6 @@ class EmbeddingSpace(Value):
     document_prefix: str = ""
     batch_tokens: int = Field(default=300_000, ge=512)
     tokenizer: Literal["cl100k", "bge", "bytes", "folder"]
-    floor: float = Field(ge=0, le=1)
     folder: Path | None = None
     pooling: Literal["cls", "mean", "last"] = "cls"
     usd_per_million_tokens: float | None = None

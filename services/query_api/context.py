@@ -15,7 +15,6 @@ from services.query_api.upstreams import Upstreams
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
-from shared.embeddings.spaces import searched_space
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -69,7 +68,6 @@ def build_context(settings: Settings) -> ProcessContext:
         vectors=upstreams.searcher,
         reranker=reranker,
         depth=query.depth,
-        space_of=partial(searched_space, folders=settings.embedding.model_dirs),
     )
     retriever = searching(embedder_of=embedders.of, results=results)
     # A round's own: what is remembered for callers would hide what has changed.

@@ -209,7 +209,8 @@ class QueryRequest(Request):
     collection: CollectionName = "default"
     filters: dict[str, Any] = Field(default_factory=dict)
     score_threshold: Fraction | None = Field(
-        default=None, description="Least relevance of a passage; the space's floor when null."
+        default=None,
+        description="Least relevance of a passage; the floor of the space and mode when null.",
     )
     temperature: Fraction | None = Field(
         default=None, description="0.1 when null; Anthropic's API knows none."

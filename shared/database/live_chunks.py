@@ -54,6 +54,15 @@ JOIN unnest(CAST(:versions AS uuid[]), CAST(:ordinals AS int[])) AS w(version_id
 WHERE c.index_id = :index_id
 """)
 
+ALIVE = text("""
+SELECT c.id
+FROM chunks c
+JOIN versions v ON v.id = c.version_id
+JOIN documents d ON d.id = c.document_id
+WHERE c.id = ANY(:ids) AND c.index_id = :index_id
+  AND d.deleted_at IS NULL AND v.number = d.live_version
+""")
+
 LIVE_VERSIONS = text("""
 SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
 WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
@@ -134,6 +143,13 @@ class LiveChunks:
         """Return up to `limit` live chunks of an index, whichever."""
         result = await self._connection.execute(SAMPLE, {"index_id": index_id, "limit": limit})
         return [SampledChunk(**row) for row in result.mappings()]
+
+    async def alive(self, index_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+        """Return which of these chunks are live; their texts are the greater part of `read`."""
+        if not ids:
+            return set()
+        result = await self._connection.execute(ALIVE, {"index_id": index_id, "ids": list(ids)})
+        return set(result.scalars())
 
     async def read(self, index_id: UUID, ids: Sequence[UUID]) -> dict[UUID, LiveChunk]:
         """Return those of these chunks that are live in this statement's snapshot."""

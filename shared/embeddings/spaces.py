@@ -26,7 +26,6 @@ LOCAL = EmbeddingSpace(
     special_tokens=2,
     query_prefix="Represent this sentence for searching relevant passages: ",
     tokenizer="bge",
-    floor=0.35,
     usd_per_million_tokens=0.0,
 )
 # Prices as OpenAI lists them (2026-10); `CITEWELL_EMBEDDING_PRICES` says otherwise.
@@ -37,7 +36,6 @@ OPENAI_SMALL = EmbeddingSpace(
     dimensions=1536,
     window=8192,
     tokenizer="cl100k",
-    floor=0.35,
     usd_per_million_tokens=0.02,
 )
 OPENAI_LARGE = OPENAI_SMALL.model_copy(
@@ -58,7 +56,6 @@ FAKE = EmbeddingSpace(
     dimensions=256,
     window=8192,
     tokenizer="bytes",
-    floor=0.35,
 )
 
 MAX_DIMENSIONS = 4096
@@ -67,7 +64,7 @@ _KNOWN = {
     space.name: space for space in (LOCAL, OPENAI_SMALL, OPENAI_LARGE, OPENAI_LARGE_1024, FAKE)
 }
 # Stands for an `onnx/…` space whose model cannot be had here; nothing embeds in it.
-_ABSENT = FAKE.model_copy(update={"provider": "onnx", "model": "", "floor": LOCAL.floor})
+_ABSENT = FAKE.model_copy(update={"provider": "onnx", "model": ""})
 _OWN = re.compile(
     r"onnx/(?P<model>[A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:@(?P<fingerprint>[0-9a-f]{12}))?"
 )
@@ -167,7 +164,6 @@ def own_space(path: Path) -> EmbeddingSpace:
         batch_tokens=max(LOCAL.batch_tokens, described.window),
         tokenizer="folder",
         usd_per_million_tokens=0.0,
-        floor=LOCAL.floor,
         folder=path,
         pooling=described.pooling,
     )

@@ -81,6 +81,11 @@ def words_of(text: str) -> list[str]:
     return [piece for word in words for piece in _pieces(word)]
 
 
+def has_unspaced(text: str) -> bool:
+    """Tell whether some of a text is in a script that is written without blanks."""
+    return _IS_UNSPACED.search(text) is not None
+
+
 def wholes_of(text: str) -> list[str]:
     """Return the identifiers of a plain text in order, with `-` for whatever joins their parts."""
     return [_whole(found) for found in _WHOLE.findall(text) if _is_identifier(found)]

@@ -1,7 +1,6 @@
 """A collection in the space of a model that the operator brought along, and its changes."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from services.query_api.retrieval.hits import Found, Mode, SearchQuery
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.search import Retriever
 from shared.embeddings.build import Embedders
-from shared.embeddings.spaces import searched_space
 from shared.errors import EmbeddingMisconfigured
 from shared.settings_embedding import EmbeddingSettings
 from shared.settings_rerank import RerankSettings
@@ -76,7 +74,6 @@ async def search(api: IngestApi, embedders: Embedders, mode: Mode) -> Found:
         results=ResultCache(api.context.database, max_bytes=0, ttl_s=1),
         reranker=build_reranker(RerankSettings()),
         depth=10,
-        space_of=partial(searched_space, folders=api.context.settings.embedding.model_dirs),
     )
     return await retriever.search(
         SearchQuery("acme", "torque of the bolts", collection="papers", mode=mode)

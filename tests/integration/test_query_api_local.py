@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from services.query_api.retrieval.relevance.fits import Way, fit_of
 from shared.database.engine import Database
 from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.spaces import LOCAL
@@ -41,6 +43,9 @@ async def api(database: Database, database_url: str, qdrant_url: str) -> AsyncIt
     corpus = Corpus(database, vectors, embedder)
     await corpus.add(*HANDBOOK, filename="handbook.pdf")
     await corpus.add(*MANUAL, filename="manual.pdf")
+    for number, text in enumerate(MANUAL):
+        await corpus.add(text, filename=f"{number}.txt", collection="small")
+    await corpus.add(MANUAL[2], filename="filter.txt", collection="single")
     await embedder.aclose()
     await vectors.aclose()
     async with started_query_api(query_settings(database_url, qdrant_url)) as api:
@@ -81,5 +86,37 @@ async def test_a_question_about_something_else_is_not_answered(
 ) -> None:
     answer = await api.ask(question)
     assert answer["abstained"] is True
-    assert answer["best_score"] < LOCAL.floor
+    assert answer["best_score"] < fit_of(LOCAL.name, "hybrid").floor
     assert answer["sources"] == []
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "sparse"])
+@pytest.mark.parametrize("collection", ["default", "small"])
+async def test_relevance_tells_what_answers_from_what_does_not(
+    api: QueryApi, mode: str, collection: str
+) -> None:
+    asked = {"mode": mode, "collection": collection}
+    answers = await api.search("What torque do the wheel bolts need?", **asked)
+    best, *further = answers["hits"]
+    floor = fit_of(LOCAL.name, cast("Way", mode)).floor
+    assert "120 Nm" in best["text"]
+    assert best["score"] > (0.25 if mode == "sparse" else 0.5)
+    assert all(hit["score"] < best["score"] / 2 for hit in further)
+    cut = await api.search(
+        "What torque do the wheel bolts need?", score_threshold=best["score"] - 0.01, **asked
+    )
+    assert [hit["chunk_id"] for hit in cut["hits"]] == [best["chunk_id"]]
+    others = await api.search("Who painted the Mona Lisa?", **asked)
+    assert all(hit["score"] < floor for hit in others["hits"])
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "sparse"])
+async def test_a_collection_of_one_chunk_is_told_from_a_question_about_something_else(
+    api: QueryApi, mode: str
+) -> None:
+    asked = {"mode": mode, "collection": "single"}
+    floor = fit_of(LOCAL.name, cast("Way", mode)).floor
+    answers = await api.search("When should the air filter be replaced?", **asked)
+    assert [hit["score"] > max(0.5, floor) for hit in answers["hits"]] == [True]
+    others = await api.search("Who painted the Mona Lisa?", **asked)
+    assert all(hit["score"] < floor for hit in others["hits"])

@@ -14,8 +14,8 @@ EXTRACTIVE = "extractive"
 class Question:
     """One question; None leaves a choice to the configuration.
 
-    `score_threshold` None means the floor of the collection's space. `model` may be `extractive`.
-    The last three are those of a `SearchQuery`.
+    `score_threshold` None means the floor of the space and of the way it was searched. `model` may
+    be `extractive`. The last three are those of a `SearchQuery`.
     """
 
     answer_id: UUID

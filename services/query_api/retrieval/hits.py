@@ -1,10 +1,11 @@
 """The values of a search: what is asked, what is found."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 from uuid import UUID
 
+from services.query_api.retrieval.fusion import fuse
 from shared.database.live_chunks import LiveChunk
 from shared.vectors.base import Candidate
 
@@ -36,27 +37,41 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The candidates that are live, best first, and their chunks.
+    """The candidates that are live, best first; `fused` are both lists in one.
 
+    `chunks` are those that were read, of the first in fused order as many as were wanted.
     Not `complete`: so much was dropped in every round that live chunks may have been missed.
     `all`: the store has no others.
     """
 
     dense: Sequence[Candidate] = ()
     sparse: Sequence[Candidate] = ()
+    fused: Mapping[UUID, float] = field(default_factory=dict)
     chunks: Mapping[UUID, LiveChunk] = field(default_factory=dict)
     complete: bool = True
     all: bool = False
 
+    @classmethod
+    def of(cls, dense: Sequence[Candidate], sparse: Sequence[Candidate]) -> Self:
+        """Return candidates whose chunks are still to be read."""
+        return cls(dense, sparse, fuse(_scores(dense), _scores(sparse)))
+
     def joined(self, further: "Live") -> "Live":
         """Return the candidates of both searches of one index, best first."""
-        return Live(
-            dense=_best_first((*self.dense, *further.dense)),
-            sparse=_best_first((*self.sparse, *further.sparse)),
+        both = Live.of(
+            _best_first((*self.dense, *further.dense)),
+            _best_first((*self.sparse, *further.sparse)),
+        )
+        return replace(
+            both,
             chunks={**self.chunks, **further.chunks},
             complete=self.complete and further.complete,
             all=further.all,
         )
+
+
+def _scores(candidates: Sequence[Candidate]) -> dict[UUID, float]:
+    return {one.chunk_id: one.score for one in candidates}
 
 
 def _best_first(candidates: Iterable[Candidate]) -> Sequence[Candidate]:
@@ -119,8 +134,8 @@ class Hit:
 class Found:
     """What a search found, best first.
 
-    `floor` is the least relevance at which an answer is given in this index's space. `timings`
-    are milliseconds by stage.
+    `floor` is the least relevance at which an answer is given, in this space and by this way of
+    search. `timings` are milliseconds by stage.
     """
 
     hits: Sequence[Hit]

@@ -1,6 +1,8 @@
 """Candidates of the vector store, less what no query may see; asked again when that is much."""
 
 from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
 from services.query_api.retrieval.hits import Live
@@ -13,6 +15,16 @@ from shared.vectors.guarded import Searcher
 MAX_ROUNDS = 3
 
 
+class Wanted(NamedTuple):
+    """How many live candidates will do, and of how many of the first the texts are read.
+
+    None is all of them. One that is deleted between the two readings has no text.
+    """
+
+    hits: int
+    texts: int | None
+
+
 class LiveSearch:
     """Searches the store and lets Postgres decide what counts."""
 
@@ -22,9 +34,9 @@ class LiveSearch:
         self._vectors = vectors
 
     async def find(
-        self, index_id: UUID, query: VectorQuery, *, wanted: int, watch: Stopwatch
+        self, index_id: UUID, query: VectorQuery, *, wanted: Wanted, watch: Stopwatch
     ) -> Live:
-        """Return the live candidates; up to three rounds while fewer than `wanted` are left.
+        """Return the live candidates; up to three rounds while fewer than wanted are left.
 
         Each further round leaves out the versions that fell and looks twice as deep.
 
@@ -36,11 +48,11 @@ class LiveSearch:
             with watch.stage("search"):
                 found = await self._vectors.search(index_id, query)
             with watch.stage("live"):
-                reading = self._drop_dead(index_id, query.tenant_id, found)
+                reading = self._drop_dead(index_id, query.tenant_id, found, wanted.texts)
                 live, dead = await self._database.in_time(reading)
-            fell = len(_ids(found)) - len(live.chunks)
+            fell = len(_ids(found)) - len(live.fused)
             live = replace(live, all=_is_all(found, query.depth))
-            if not fell or len(live.chunks) >= wanted or live.all:
+            if not fell or len(live.fused) >= wanted.hits or live.all:
                 return live
             query = replace(
                 query,
@@ -50,21 +62,21 @@ class LiveSearch:
         return replace(live, complete=False)
 
     async def _drop_dead(
-        self, index_id: UUID, tenant_id: str, found: Candidates
+        self, index_id: UUID, tenant_id: str, found: Candidates, texts: int | None
     ) -> tuple[Live, set[UUID]]:
         ids = _ids(found)
         async with self._database.tenant(tenant_id) as connection:
             repository = LiveChunks(connection)
-            chunks = await repository.read(index_id, list(ids))
+            alive = await repository.alive(index_id, list(ids))
             # A point can outlive its chunk in a version that is live: only dead ones are left out.
-            fallen = {version for id_, version in ids.items() if id_ not in chunks}
+            fallen = {version for id_, version in ids.items() if id_ not in alive}
             dead = await repository.dead_versions(list(fallen)) if fallen else set()
-        live = Live(
-            dense=[one for one in found.dense if one.chunk_id in chunks],
-            sparse=[one for one in found.sparse if one.chunk_id in chunks],
-            chunks=chunks,
-        )
-        return live, dead
+            live = Live.of(
+                [one for one in found.dense if one.chunk_id in alive],
+                [one for one in found.sparse if one.chunk_id in alive],
+            )
+            chunks = await repository.read(index_id, list(islice(live.fused, texts)))
+        return replace(live, chunks=chunks), dead
 
 
 def _ids(found: Candidates) -> dict[UUID, UUID]:

@@ -12,7 +12,7 @@ async def reranked(reranker: Reranker, question: str, live: Live, order: Order) 
 
     Whatever it has not read stays below, in its order; that is all of them where the model fails.
     """
-    first = list(islice(order.fused, reranker.candidates))
+    first = [one for one in islice(order.fused, reranker.candidates) if one in live.chunks]
     logits = await reranker.logits(question, [live.chunks[one].text for one in first])
     said = dict(zip(first, logits, strict=False))
     ids = blended(order.fused, said)

@@ -10,24 +10,25 @@ from prometheus_client import Counter
 from services.query_api.rerank.reranker import Reranker
 from services.query_api.retrieval.choosing import Chosen
 from services.query_api.retrieval.hits import Degradation, Found, Live, Order, SearchQuery
-from services.query_api.retrieval.live import MAX_ROUNDS, LiveSearch
+from services.query_api.retrieval.live import MAX_ROUNDS, LiveSearch, Wanted
 from services.query_api.retrieval.neighbours import with_neighbours
-from services.query_api.retrieval.ranking import fused_order, rank
+from services.query_api.retrieval.ranking import rank
+from services.query_api.retrieval.relevance.scoring import Relevance
 from services.query_api.retrieval.reranking import reranked
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
 from shared.embeddings.base import Embedder
-from shared.embeddings.spaces import searched_space
 from shared.embeddings.sparse import ANALYSER, query_terms
 from shared.errors import CitewellError, NotFound
-from shared.models import EmbeddingSpace
 from shared.vectors.base import SparseVector, VectorQuery
 from shared.vectors.filters import parse_filters
 from shared.vectors.guarded import Searcher
 
 DEFAULT_COLLECTION = "default"
+# Texts that are read beyond those asked for: some may be deleted between one reading and the next.
+SPARE = 5
 
 SEARCHES_DEGRADED = Counter(
     "citewell_searches_degraded", "Searches that had to do without something.", ("what",)
@@ -40,6 +41,7 @@ class _Ranked(NamedTuple):
     """What there is, in what order, and what of it is shown."""
 
     live: Live
+    relevance: Relevance
     order: Order
     chosen: Chosen
 
@@ -56,9 +58,8 @@ class Retriever:
         results: ResultCache,
         reranker: Reranker,
         depth: int,
-        space_of: Callable[[str], EmbeddingSpace] = searched_space,
     ) -> None:
-        """Take the stores, ways to a space and its embedder, and the candidates of each list.
+        """Take the stores, a way to a space's embedder, and the candidates asked of each list.
 
         Store, embedder and reranker give up by themselves in good time.
         """
@@ -68,7 +69,6 @@ class Retriever:
         self._results = results
         self._reranker = reranker
         self._depth = depth
-        self._space_of = space_of
 
     async def search(self, query: SearchQuery) -> Found:
         """Return the live hits of a query, best first.
@@ -106,36 +106,40 @@ class Retriever:
             asked, degraded = await self._vectors_of(query, index)
         if asked is None:
             return Found((), floor=0.0, degraded=degraded, timings=watch.milliseconds())
-        floor = self._space_of(index.space).floor
         ranked = await self._ranked(query, index, asked, watch)
         degraded = (*degraded, *_shortcomings(query, index, ranked))
         for what in degraded:
             SEARCHES_DEGRADED.labels(what).inc()
-        return Found(ranked.chosen.hits, floor, degraded, watch.milliseconds())
+        return Found(ranked.chosen.hits, ranked.relevance.floor, degraded, watch.milliseconds())
 
     async def _ranked(
         self, query: SearchQuery, index: ActiveIndex, asked: VectorQuery, watch: Stopwatch
     ) -> _Ranked:
         """Find and rank; deeper, where so much was passed over that there are too few hits."""
-        space = self._space_of(index.space)
-        wanted = max(query.limit, self._reranker.candidates) if query.rerank else query.limit
-        live, order, chosen = Live(), Order({}), Chosen(())
-        for _ in range(MAX_ROUNDS):
-            further = await self._live.find(index.id, asked, wanted=wanted, watch=watch)
-            with watch.stage("rank"):
-                live = live.joined(further) if live.chunks else further
-                order = fused_order(live)
-                chosen = rank(query, live, order, space)
-            if not _is_short(query, live, chosen):
+        wanted = self._wanted(query)
+        live = await self._live.find(index.id, asked, wanted=wanted, watch=watch)
+        ranked = _rank(query, index, asked, live, watch)
+        for _ in range(MAX_ROUNDS - 1):
+            if not _is_short(query, ranked):
                 break
             # Of a document that has its share nothing further is of use.
-            full = sorted(chosen.full)
+            full = sorted(ranked.chosen.full)
             asked = replace(asked, depth=asked.depth * 2, excluded_versions=full)
-        if query.rerank:
-            with watch.stage("rerank"):
-                order = await reranked(self._reranker, query.text, live, order)
-            chosen = rank(query, live, order, space)
-        return _Ranked(live, order, chosen)
+            further = await self._live.find(index.id, asked, wanted=wanted, watch=watch)
+            ranked = _rank(query, index, asked, ranked.live.joined(further), watch)
+        return await self._reranked(query, ranked, watch) if query.rerank else ranked
+
+    async def _reranked(self, query: SearchQuery, ranked: _Ranked, watch: Stopwatch) -> _Ranked:
+        with watch.stage("rerank"):
+            order = await reranked(self._reranker, query.text, ranked.live, ranked.order)
+        chosen = rank(query, ranked.live, order, ranked.relevance.of)
+        return ranked._replace(order=order, chosen=chosen)
+
+    def _wanted(self, query: SearchQuery) -> Wanted:
+        hits = max(query.limit, self._reranker.candidates) if query.rerank else query.limit
+        # Who passes hits over may have to go through all of them.
+        passes = query.distinct or query.max_per_document or query.score_threshold is not None
+        return Wanted(hits, None if passes else hits + SPARE)
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
@@ -183,20 +187,42 @@ class Retriever:
         return numbers
 
 
-def _is_short(query: SearchQuery, live: Live, chosen: Chosen) -> bool:
+def _rank(
+    query: SearchQuery, index: ActiveIndex, asked: VectorQuery, live: Live, watch: Stopwatch
+) -> _Ranked:
+    with watch.stage("rank"):
+        relevance = Relevance(query, live, index.space, _searched(index, asked, live))
+        order = Order(live.fused)
+        return _Ranked(live, relevance, order, rank(query, live, order, relevance.of))
+
+
+def _is_short(query: SearchQuery, ranked: _Ranked) -> bool:
     """Tell whether hits that were passed over left fewer than asked for, and others may be there.
 
     Where some candidates were not relevant enough, those that lie deeper are not either.
     """
-    passed_over = len(chosen.hits) < chosen.weighed == len(live.chunks)
+    live, chosen = ranked.live, ranked.chosen
+    passed_over = len(chosen.hits) < chosen.weighed == len(live.fused)
     return passed_over and len(chosen.hits) < query.limit and not live.all
+
+
+def _searched(index: ActiveIndex, asked: VectorQuery, live: Live) -> int:
+    """Return about how many chunks the index has.
+
+    A list of vectors that ends far before its depth holds all there are. Else it is as many as
+    were ever cut, those of superseded versions too.
+    """
+    listed = max(len(live.dense), len(live.sparse))
+    if live.dense and not asked.filters and listed < asked.depth // 2:
+        return listed
+    return max(listed, sum(index.languages.values()))
 
 
 def _shortcomings(query: SearchQuery, index: ActiveIndex, ranked: _Ranked) -> Iterator[Degradation]:
     if query.mode != "dense" and index.analyser not in ("", ANALYSER):
         # Some of its words were cut otherwise than the question's: a rebuild makes them alike.
         yield "analyser"
-    if not ranked.live.complete or _is_short(query, ranked.live, ranked.chosen):
+    if not ranked.live.complete or _is_short(query, ranked):
         yield "incomplete"
     if not ranked.order.complete:
         yield "rerank"
