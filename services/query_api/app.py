@@ -33,7 +33,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         try:
             yield
         finally:
+            # It may be connecting: what it has begun is ended before the database is closed.
             showing.cancel()
+            await asyncio.wait({showing})
             await context.aclose()
 
     app = build_app(
