@@ -300,13 +300,6 @@ async def test_without_a_credential_or_its_scope_nothing_is_told(api: QueryApi) 
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
-async def test_reranking_is_not_there_yet_and_says_so(api: QueryApi, corpus: Corpus) -> None:
-    await corpus.add(LEAVE)
-    found = await api.search("parental leave", rerank=True)
-    assert found["degraded"] == ["rerank"]
-    assert texts(found) == [LEAVE]
-
-
 async def test_a_stream_keeps_the_grammar(api: QueryApi, corpus: Corpus) -> None:
     await corpus.add(LEAVE, filename="hr.txt")
     body = {"question": "How long is parental leave?", "stream": True}
