@@ -45,22 +45,15 @@ FROM chunks c
 JOIN versions v ON v.id = c.version_id
 JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
 """
-LIVE = text(f"{_LIVE} WHERE c.id = ANY(:ids) AND c.index_id = :index_id")
+# As rows: a list of ids Postgres would intersect with every chunk that the index has.
+_THESE = "JOIN unnest(CAST(:ids AS uuid[])) AS w(id) ON w.id = c.id WHERE c.index_id = :index_id"
+LIVE = text(f"{_LIVE} {_THESE}")
 
 # By the key of chunks: two numbers tell where each stands.
 LIVE_AT = text(f"""{_LIVE}
 JOIN unnest(CAST(:versions AS uuid[]), CAST(:ordinals AS int[])) AS w(version_id, ordinal)
   ON w.version_id = c.version_id AND w.ordinal = c.ordinal
 WHERE c.index_id = :index_id
-""")
-
-ALIVE = text("""
-SELECT c.id
-FROM chunks c
-JOIN versions v ON v.id = c.version_id
-JOIN documents d ON d.id = c.document_id
-WHERE c.id = ANY(:ids) AND c.index_id = :index_id
-  AND d.deleted_at IS NULL AND v.number = d.live_version
 """)
 
 LIVE_VERSIONS = text("""
@@ -143,13 +136,6 @@ class LiveChunks:
         """Return up to `limit` live chunks of an index, whichever."""
         result = await self._connection.execute(SAMPLE, {"index_id": index_id, "limit": limit})
         return [SampledChunk(**row) for row in result.mappings()]
-
-    async def alive(self, index_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
-        """Return which of these chunks are live; their texts are the greater part of `read`."""
-        if not ids:
-            return set()
-        result = await self._connection.execute(ALIVE, {"index_id": index_id, "ids": list(ids)})
-        return set(result.scalars())
 
     async def read(self, index_id: UUID, ids: Sequence[UUID]) -> dict[UUID, LiveChunk]:
         """Return those of these chunks that are live in this statement's snapshot."""

@@ -139,12 +139,17 @@ class QdrantVectorStore:
         requests = _requests(query)
         if not requests:
             return Candidates()
-        answers = await self._ask(
-            self._client.query_batch_points(_collection(index_id), list(requests.values()))
+        batch = models.QueryRequestBatch(searches=list(requests.values()))
+        # The client's own call copies each vector once more, to look for texts in their place.
+        answer = await self._ask(
+            self._client.http.search_api.query_batch_points(
+                _collection(index_id), query_request_batch=batch
+            )
         )
+        read = _Ids()
         found = {
-            name: tuple(_candidate(point) for point in answer.points)
-            for name, answer in zip(requests, answers, strict=True)
+            name: tuple(_candidate(point, read) for point in one.points)
+            for name, one in zip(requests, answer.result or (), strict=True)
         }
         return Candidates(dense=found.get(DENSE, ()), sparse=found.get(TERMS, ()))
 
@@ -347,9 +352,17 @@ def _of_versions(versions: Sequence[UUID]) -> models.FieldCondition:
     )
 
 
-def _candidate(point: models.ScoredPoint) -> Candidate:
+class _Ids(dict[str, UUID]):
+    """Ids read so far: both lists have many of the same, and versions have many chunks."""
+
+    def __missing__(self, written: str) -> UUID:
+        self[written] = read = UUID(written)
+        return read
+
+
+def _candidate(point: models.ScoredPoint, read: _Ids) -> Candidate:
     payload = point.payload or {}
-    return Candidate(UUID(str(point.id)), UUID(payload["version_id"]), point.score)
+    return Candidate(read[str(point.id)], read[payload["version_id"]], point.score)
 
 
 def _dense_vectors(records: Iterable[models.Record]) -> Iterator[tuple[UUID, list[float]]]:

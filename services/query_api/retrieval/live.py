@@ -1,5 +1,6 @@
 """Candidates of the vector store, less what no query may see; asked again when that is much."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
@@ -18,7 +19,7 @@ MAX_ROUNDS = 3
 class Wanted(NamedTuple):
     """How many live candidates will do, and of how many of the first the texts are read.
 
-    None is all of them. One that is deleted between the two readings has no text.
+    None is all of them.
     """
 
     hits: int
@@ -64,19 +65,28 @@ class LiveSearch:
     async def _drop_dead(
         self, index_id: UUID, tenant_id: str, found: Candidates, texts: int | None
     ) -> tuple[Live, set[UUID]]:
-        ids = _ids(found)
+        """Return the candidates that are live, and the versions that are not."""
+        live = Live.of(found.dense, found.sparse)
+        first = list(islice(live.fused, texts))
         async with self._database.tenant(tenant_id) as connection:
             repository = LiveChunks(connection)
-            alive = await repository.alive(index_id, list(ids))
+            chunks = await repository.read(index_id, first)
+            if len(chunks) == len(first):
+                # What lies behind is not shown: a dead one among it changes nothing.
+                return replace(live, chunks=chunks), set()
+            further = list(live.fused.keys() - set(first))
+            chunks = chunks | await repository.read(index_id, further)
             # A point can outlive its chunk in a version that is live: only dead ones are left out.
-            fallen = {version for id_, version in ids.items() if id_ not in alive}
+            fallen = {version for id_, version in _ids(found).items() if id_ not in chunks}
             dead = await repository.dead_versions(list(fallen)) if fallen else set()
-            live = Live.of(
-                [one for one in found.dense if one.chunk_id in alive],
-                [one for one in found.sparse if one.chunk_id in alive],
-            )
-            chunks = await repository.read(index_id, list(islice(live.fused, texts)))
-        return replace(live, chunks=chunks), dead
+        return replace(_among(found, chunks), chunks=chunks), dead
+
+
+def _among(found: Candidates, chunks: Collection[UUID]) -> Live:
+    return Live.of(
+        [one for one in found.dense if one.chunk_id in chunks],
+        [one for one in found.sparse if one.chunk_id in chunks],
+    )
 
 
 def _ids(found: Candidates) -> dict[UUID, UUID]:

@@ -27,8 +27,6 @@ from shared.vectors.filters import parse_filters
 from shared.vectors.guarded import Searcher
 
 DEFAULT_COLLECTION = "default"
-# Texts that are read beyond those asked for: some may be deleted between one reading and the next.
-SPARE = 5
 
 SEARCHES_DEGRADED = Counter(
     "citewell_searches_degraded", "Searches that had to do without something.", ("what",)
@@ -139,7 +137,7 @@ class Retriever:
         hits = max(query.limit, self._reranker.candidates) if query.rerank else query.limit
         # Who passes hits over may have to go through all of them.
         passes = query.distinct or query.max_per_document or query.score_threshold is not None
-        return Wanted(hits, None if passes else hits + SPARE)
+        return Wanted(hits, None if passes else hits)
 
     async def _active_index(self, query: SearchQuery) -> ActiveIndex | None:
         index = await self._database.in_time(self._read_index(query))
