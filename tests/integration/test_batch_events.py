@@ -70,7 +70,8 @@ async def whole(client: httpx.AsyncClient, batch_id: str, after: str | None = No
 async def until(events: AsyncIterator[Told], name: str) -> list[Told]:
     """Read up to the first event of a name that has an id."""
     seen: list[Told] = []
-    async with asyncio.timeout(20):
+    # A transaction that is open in any database of the server holds events back.
+    async with asyncio.timeout(60):
         async for one in events:
             seen.append(one)
             if one.name == name and one.id:
