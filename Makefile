@@ -30,6 +30,7 @@ check: $(STAMP) docs ## Format, lint, types, import contracts, deployment files,
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy --cache-dir .mypy_cache/benchmarks benchmarks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,14 +40,14 @@ class ExactIndex:
         return {int(at): float(cosines[at]) for at in first}, self._by_words(question)
 
     def _by_words(self, question: str) -> dict[int, float]:
-        scores: Counter[int] = Counter()
+        scores = defaultdict[int, float](float)
         for term in query_terms(question).indices:
             postings = self._postings.get(term, [])
             held = len(postings)
             idf = math.log(1 + (self._count - held + 0.5) / (held + 0.5))
             for number, weight in postings:
                 scores[number] += idf * weight
-        return dict(scores.most_common(DEPTH))
+        return dict(sorted(scores.items(), key=lambda item: -item[1])[:DEPTH])
 
 
 def local_embedder() -> LocalEmbedder:

@@ -11,7 +11,6 @@ word with a digit comes first, when that word is all that is asked for.
 import argparse
 import asyncio
 import csv
-import math
 import random
 import re
 from collections import Counter, defaultdict
@@ -22,13 +21,13 @@ from statistics import fmean, pstdev
 
 from exact import SPACE, ExactIndex, embedded, local_embedder, rows
 
+from citewell.evaluation.measures import ndcg
 from services.ingest_worker.chunking.chunker import chunk
 from services.ingest_worker.chunking.sizes import ChunkSizes
 from services.ingest_worker.parsing.text.plain import paragraphs
 from services.query_api.retrieval.fusion import fuse
 from shared.embeddings.spaces import embedding_space
 from shared.models import Element, ElementKind
-from shared.tokens.base import Tokenizer
 from shared.tokens.build import build_tokenizer
 
 CUT = 10
@@ -78,11 +77,19 @@ FUSIONS: dict[str, Fusion] = {
 }
 
 
-def cut(row: Mapping[str, str], tokenizer: Tokenizer, size: int) -> list[str]:
-    """Return the chunks of a document."""
+def pieces(folder: Path, size: int) -> list[tuple[str, str]]:
+    """Return every chunk of a set's documents, behind the id of the document it is of."""
+    tokenizer, sizes = build_tokenizer(embedding_space(SPACE)), ChunkSizes.of(size)
+    return [
+        (row["_id"], one.text)
+        for row in rows(folder / "corpus.jsonl")
+        for one in chunk(_elements(row), tokenizer=tokenizer, sizes=sizes)
+    ]
+
+
+def _elements(row: Mapping[str, str]) -> list[Element]:
     text = f"{row.get('title') or row['_id']}\n\n{row['text']}"
-    elements = [Element(kind=ElementKind.PARAGRAPH, text=one) for one in paragraphs(text)]
-    return [one.text for one in chunk(elements, tokenizer=tokenizer, sizes=ChunkSizes.of(size))]
+    return [Element(kind=ElementKind.PARAGRAPH, text=one) for one in paragraphs(text)]
 
 
 def judgements(folder: Path) -> dict[str, dict[str, int]]:
@@ -93,16 +100,6 @@ def judgements(folder: Path) -> dict[str, dict[str, int]]:
             if int(row["score"]) > 0:
                 found[row["query-id"]][row["corpus-id"]] = int(row["score"])
     return found
-
-
-def ndcg(ranked: Sequence[str], wanted: Mapping[str, int]) -> float:
-    """Return nDCG@10."""
-    best = sorted(wanted.values(), reverse=True)
-    return _gain([wanted.get(one, 0) for one in ranked[:CUT]]) / _gain(best[:CUT])
-
-
-def _gain(grades: Sequence[int]) -> float:
-    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, start=1))
 
 
 def codes(chunks: Sequence[str]) -> dict[str, int]:
@@ -119,12 +116,8 @@ def codes(chunks: Sequence[str]) -> dict[str, int]:
 
 async def measured(folder: Path, size: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return the mean nDCG@10 of each way on one set, and its share of codes found first."""
-    tokenizer, embedder = build_tokenizer(embedding_space(SPACE)), local_embedder()
-    owners, chunks = [], []
-    for row in rows(folder / "corpus.jsonl"):
-        texts = cut(row, tokenizer, size)
-        chunks += texts
-        owners += [row["_id"]] * len(texts)
+    embedder = local_embedder()
+    owners, chunks = zip(*pieces(folder, size), strict=True)
     index = ExactIndex(chunks, await embedded(embedder, chunks))
     judged, found = judgements(folder), defaultdict[str, list[float]](list)
     for row in rows(folder / "queries.jsonl"):
@@ -133,7 +126,7 @@ async def measured(folder: Path, size: int) -> tuple[dict[str, float], dict[str,
         lists = index.search(row["text"], await embedder.embed_query(row["text"]))
         for name, fusion in FUSIONS.items():
             documents = dict.fromkeys(owners[number] for number in _order(fusion(*lists)))
-            found[name].append(ndcg(list(documents), judged[row["_id"]]))
+            found[name].append(ndcg(list(documents), judged[row["_id"]], CUT))
     asked, first = codes(chunks), Counter[str]()
     for word, number in asked.items():
         lists = index.search(word, await embedder.embed_query(word))

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from exact import SPACE, ExactIndex, embedded, local_embedder, rows
-from fusion import cut, judgements
-
-from shared.embeddings.spaces import embedding_space
-from shared.tokens.build import build_tokenizer
+from exact import ExactIndex, embedded, local_embedder, rows
+from fusion import judgements, pieces
 
 One = TypeVar("One")
 # Who is asked what: a whole set its own questions, such as only look like them, or another set's;
@@ -109,13 +106,8 @@ class VectorCache:
 
 async def read_judged(folder: Path, least: int, size: int, cache: VectorCache) -> JudgedSet:
     """Read a set; `least` is the least grade that counts as relevant."""
-    tokenizer, name = build_tokenizer(embedding_space(SPACE)), folder.name
-    pieces = [
-        (row["_id"], one)
-        for row in rows(folder / "corpus.jsonl")
-        for one in cut(row, tokenizer, size)
-    ]
-    texts = [text for _, text in pieces]
+    name = folder.name
+    owners, texts = zip(*pieces(folder, size), strict=True)
     graded = judgements(folder)
     wanted = {
         id_: frozenset(one for one, grade in of_id.items() if grade >= least) - {id_}
@@ -133,7 +125,7 @@ async def read_judged(folder: Path, least: int, size: int, cache: VectorCache) -
     return JudgedSet(
         name,
         texts,
-        [owner for owner, _ in pieces],
+        owners,
         await cache.of(f"{name}-{size}", texts),
         questions[: len(asked)],
         questions[len(asked) :],

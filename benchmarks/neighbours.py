@@ -12,7 +12,8 @@ import argparse
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from time import process_time
@@ -25,12 +26,15 @@ from services.query_api.generation.extractive import extract
 from services.query_api.generation.passages import numbered
 from services.query_api.retrieval.fusion import fuse
 from services.query_api.retrieval.hits import Context, Hit, Scores
-from services.query_api.retrieval.relevance import Relevance
+from services.query_api.retrieval.relevance.evidence import Evidence, Seen
+from services.query_api.retrieval.relevance.fits import fit_of
+from services.query_api.retrieval.relevance.scoring import relevance
 from shared.database.live_chunks import LiveChunk
 from shared.embeddings.spaces import embedding_space
 from shared.tokens.base import Tokenizer
 from shared.tokens.build import build_tokenizer
 
+MOST_HITS = 15
 # Hits, neighbours on either side, and whether of short chunks alone.
 WAYS = (
     *((hits, 0, False) for hits in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15)),
@@ -96,15 +100,18 @@ async def measure(
     texts = [chunk.text for chunk in cut.chunks]
     index = ExactIndex(texts, await embedded(embedder, texts))
     ranked = [
-        list(fuse(*index.search(one.text, await embedder.embed_query(one.text)))) for one in asked
+        _ranked(one.text, texts, *index.search(one.text, await embedder.embed_query(one.text)))
+        for one in asked
     ]
     for hits, neighbours, short in WAYS:
         tokens, told, extracted = [], [], []
         for question, order in zip(asked, ranked, strict=True):
-            relevance = Relevance(question.text, embedding_space(SPACE))
-            found = [cut.hit(number, neighbours, short=short) for number in order[:hits]]
-            scored = [_scored(hit, relevance) for hit in found]
-            passages = numbered(scored)
+            passages = numbered(
+                [
+                    replace(cut.hit(number, neighbours, short=short), score=score)
+                    for number, score in order[:hits]
+                ]
+            )
             read = [one.text for one in passages]
             tokens.append(sum(map(tokenizer.count, read)))
             plain = [" ".join(text.split()) for text in read]
@@ -120,9 +127,15 @@ async def measure(
         )
 
 
-def _scored(hit: Hit, relevance: Relevance) -> Hit:
-    score = relevance.of(hit.chunk.text, None)
-    return Hit(hit.chunk, hit.collection, score, hit.scores, context=hit.context)
+def _ranked(
+    question: str, texts: Sequence[str], dense: dict[int, float], sparse: dict[int, float]
+) -> list[tuple[int, float]]:
+    """Return the chunks in fused order, each with its relevance."""
+    evidence, fit = Evidence(question, dense, sparse, len(texts)), fit_of(SPACE, "hybrid")
+    return [
+        (at, relevance(fit, evidence, Seen(at, fused, texts[at])))
+        for at, fused in islice(fuse(dense, sparse).items(), MOST_HITS)
+    ]
 
 
 async def main() -> None:

@@ -20,14 +20,13 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from exact import SPACE, ExactIndex, embedded, local_embedder, rows
-from fusion import cut, judgements, ndcg
+from exact import ExactIndex, embedded, local_embedder, rows
+from fusion import CUT, judgements, pieces
 
+from citewell.evaluation.measures import ndcg
 from services.query_api.rerank.blending import blended, share
 from services.query_api.rerank.cross_encoder import CrossEncoder
 from services.query_api.retrieval.fusion import fuse
-from shared.embeddings.spaces import embedding_space
-from shared.tokens.build import build_tokenizer
 from shared.weights import reranker_folder
 
 SIZE = 510
@@ -48,7 +47,7 @@ class Asked:
         """Return the nDCG@10 when a way has read so many hits."""
         read = dict(list(self.logits.items())[:most])
         ranked = dict.fromkeys(self.owners[number] for number in way(self.fused, read))
-        return ndcg(list(ranked), self.wanted)
+        return ndcg(list(ranked), self.wanted, CUT)
 
 
 def scaled(fused: Scores, logits: Scores, *, weight: float) -> list[int]:
@@ -94,13 +93,9 @@ WAYS: dict[str, Way] = {
 
 async def measured(folder: Path, given: argparse.Namespace) -> list[Asked]:
     """Ask a sample of a set's questions, and read the first hits of each."""
-    tokenizer, embedder = build_tokenizer(embedding_space(SPACE)), local_embedder()
+    embedder = local_embedder()
     model = CrossEncoder(reranker_folder(), threads=1, max_tokens=given.tokens)
-    owners, chunks = [], []
-    for row in rows(folder / "corpus.jsonl"):
-        texts = cut(row, tokenizer, SIZE)
-        chunks += texts
-        owners += [row["_id"]] * len(texts)
+    owners, chunks = zip(*pieces(folder, SIZE), strict=True)
     index = ExactIndex(chunks, await embedded(embedder, chunks))
     judged = judgements(folder)
     queries = [row for row in rows(folder / "queries.jsonl") if row["_id"] in judged]

@@ -52,7 +52,8 @@ class Samples:
     def at(self, name: str, *kinds: str) -> NDArray[np.bool_]:
         """Return which rows are of a set, and of these kinds of questions."""
         of_kinds = np.isin(self.kinds, kinds) if kinds else np.ones(len(self.kinds), bool)
-        return (self.sets == name) & of_kinds
+        found: NDArray[np.bool_] = (self.sets == name) & of_kinds
+        return found
 
     def counts(self) -> Numbers:
         """Return what each row counts: sets all the same, kinds of questions as they should."""
