@@ -37,30 +37,35 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The candidates that are live, best first; `fused` are both lists in one.
+    """The scores of candidates by chunk, best first; `fused` are both lists in one.
 
-    `chunks` are those that were read, of the first in fused order as many as were wanted.
+    `chunks` are those that were read and so are live, of the first in fused order as many as were
+    wanted. What lies behind them is not shown, and a dead one among it is not looked for.
     Not `complete`: so much was dropped in every round that live chunks may have been missed.
     `all`: the store has no others.
     """
 
-    dense: Sequence[Candidate] = ()
-    sparse: Sequence[Candidate] = ()
+    dense: Mapping[UUID, float] = field(default_factory=dict)
+    sparse: Mapping[UUID, float] = field(default_factory=dict)
     fused: Mapping[UUID, float] = field(default_factory=dict)
     chunks: Mapping[UUID, LiveChunk] = field(default_factory=dict)
     complete: bool = True
     all: bool = False
 
     @classmethod
-    def of(cls, dense: Sequence[Candidate], sparse: Sequence[Candidate]) -> Self:
-        """Return candidates whose chunks are still to be read."""
-        return cls(dense, sparse, fuse(_scores(dense), _scores(sparse)))
+    def of(cls, dense: Iterable[Candidate], sparse: Iterable[Candidate]) -> Self:
+        """Return candidates, best first, whose chunks are still to be read."""
+        return cls._fused(_scores(dense), _scores(sparse))
+
+    @classmethod
+    def _fused(cls, dense: Mapping[UUID, float], sparse: Mapping[UUID, float]) -> Self:
+        return cls(dense, sparse, fuse(dense, sparse))
 
     def joined(self, further: "Live") -> "Live":
         """Return the candidates of both searches of one index, best first."""
-        both = Live.of(
-            _best_first((*self.dense, *further.dense)),
-            _best_first((*self.sparse, *further.sparse)),
+        both = self._fused(
+            _best_first({**self.dense, **further.dense}),
+            _best_first({**self.sparse, **further.sparse}),
         )
         return replace(
             both,
@@ -70,13 +75,12 @@ class Live:
         )
 
 
-def _scores(candidates: Sequence[Candidate]) -> dict[UUID, float]:
+def _scores(candidates: Iterable[Candidate]) -> dict[UUID, float]:
     return {one.chunk_id: one.score for one in candidates}
 
 
-def _best_first(candidates: Iterable[Candidate]) -> Sequence[Candidate]:
-    once = {one.chunk_id: one for one in candidates}
-    return sorted(once.values(), key=lambda one: -one.score)
+def _best_first(scores: Mapping[UUID, float]) -> dict[UUID, float]:
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True, slots=True)

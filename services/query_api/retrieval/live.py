@@ -72,7 +72,7 @@ class LiveSearch:
             repository = LiveChunks(connection)
             chunks = await repository.read(index_id, first)
             if len(chunks) == len(first):
-                # What lies behind is not shown: a dead one among it changes nothing.
+                # What lies behind is not shown: at the most it moves the scale of the scores.
                 return replace(live, chunks=chunks), set()
             further = list(live.fused.keys() - set(first))
             chunks = chunks | await repository.read(index_id, further)
@@ -84,8 +84,8 @@ class LiveSearch:
 
 def _among(found: Candidates, chunks: Collection[UUID]) -> Live:
     return Live.of(
-        [one for one in found.dense if one.chunk_id in chunks],
-        [one for one in found.sparse if one.chunk_id in chunks],
+        (one for one in found.dense if one.chunk_id in chunks),
+        (one for one in found.sparse if one.chunk_id in chunks),
     )
 
 

@@ -40,7 +40,7 @@ def searched(
     mode: Mode = "hybrid",
     question: str = QUESTION,
 ) -> Relevance:
-    live = Live(dense=candidates(cosines), sparse=candidates(words))
+    live = Live.of(candidates(cosines), candidates(words))
     chunks = max(3, len(cosines), len(words))
     return Relevance(SearchQuery("acme", question, mode=mode), live, space, chunks)
 

@@ -16,9 +16,7 @@ class Relevance:
 
     def __init__(self, query: SearchQuery, live: Live, space: str, chunks: int) -> None:
         """Take what was asked and found, the space's name, and about how many chunks it has."""
-        dense = {one.chunk_id: one.score for one in live.dense}
-        sparse = {one.chunk_id: one.score for one in live.sparse}
-        self._evidence = Evidence(query.text, dense, sparse, chunks)
+        self._evidence = Evidence(query.text, live.dense, live.sparse, chunks)
         way = way_of(query.mode, self._evidence)
         self._fit, self._reranked = fit_of(space, way), reranked_fit(space, way)
 
