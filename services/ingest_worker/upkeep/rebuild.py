@@ -4,7 +4,6 @@ Told first what that takes, then rows: a loop in every ingest API queues the chu
 behind all new work. It may die anywhere and goes on where it was. Nothing is parsed again.
 """
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +13,16 @@ from typing import Any
 
 import structlog
 
+from services.ingest_worker.upkeep.stepping import keep_stepping
 from shared.database.engine import Database
 from shared.database.rebuilds import CollectionSize, OpenRebuild, RebuildRow, Rebuilds, RebuildStage
 from shared.embeddings.spaces import embedding_space, price_of, searched_space
 from shared.embeddings.sparse import ANALYSER
-from shared.errors import CitewellError, Conflict, NotFound
+from shared.errors import Conflict, NotFound
 from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.base import VectorStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-# Between two slices, so that whoever waits for a lock or the disk has a turn.
-BREATH_S = 0.02
 
 Step = Callable[[OpenRebuild], Awaitable[bool]]
 
@@ -157,13 +154,7 @@ class Rebuilder:
 
     async def run(self) -> None:
         """Go on with what there is, until cancelled."""
-        while True:
-            moved = False
-            try:
-                moved = await self.step()
-            except CitewellError as error:
-                log.warning("rebuild_waits", code=error.code, detail=error.detail)
-            await asyncio.sleep(BREATH_S if moved else self._pause_s)
+        await keep_stepping(self.step, pause_s=self._pause_s, waits="rebuild_waits")
 
     async def step(self) -> bool:
         """Do one step of each open rebuild; False when all of them wait for others.

@@ -4,15 +4,13 @@ A loop in every ingest API; the documents themselves are cut and embedded by the
 is rows, so it may die anywhere and goes on where it was.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
-import structlog
-
 from services.ingest_worker.upkeep.moves import tell_move
 from services.ingest_worker.upkeep.repair import VERSIONS_AT_ONCE, gaps_in, queue_gap
+from services.ingest_worker.upkeep.stepping import keep_stepping
 from shared.database.chunks import Chunks
 from shared.database.engine import Database
 from shared.database.point_ledger import PointLedger
@@ -20,16 +18,11 @@ from shared.database.reindex_slices import FIRST, ReindexSlices
 from shared.database.reindexes import OpenReindex, Reindexes, ReindexStage
 from shared.embeddings.spaces import embedding_space
 from shared.embeddings.sparse import ANALYSER
-from shared.errors import CitewellError
 from shared.vectors.base import VectorStore
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 # Chunk rows removed by one transaction.
 CHUNKS_AT_ONCE = 2000
 DOCUMENTS_AT_ONCE = 1000
-# Between two slices, so that whoever waits for a lock or the disk has a turn.
-BREATH_S = 0.02
 
 Step = Callable[[OpenReindex], Awaitable[bool]]
 
@@ -68,13 +61,7 @@ class Refiller:
 
     async def run(self) -> None:
         """Go on with what there is, until cancelled."""
-        while True:
-            moved = False
-            try:
-                moved = await self.step()
-            except CitewellError as error:
-                log.warning("reindex_waits", code=error.code, detail=error.detail)
-            await asyncio.sleep(BREATH_S if moved else self._pause_s)
+        await keep_stepping(self.step, pause_s=self._pause_s, waits="reindex_waits")
 
     async def step(self) -> bool:
         """Do one step of each open reindex; False when all of them wait for others.
