@@ -18,6 +18,7 @@ from shared.embeddings.texts import refuse_blank
 from shared.errors import CitewellError, EmbeddingMisconfigured, EmbeddingRejected
 from shared.model_folders import model_file
 from shared.models import EmbeddingSpace
+from shared.onnx import open_model
 from shared.weights import MODEL_SHA256, TOKENIZER_SHA256, verify, weights_folder
 
 
@@ -106,23 +107,11 @@ class _Model:
     """A loaded model; not for several threads at once."""
 
     def __init__(self, space: EmbeddingSpace, folder: Path, threads: int) -> None:
-        # Imported here: 0.3 s and 20 MB that a process without a local space never spends.
-        import onnxruntime  # noqa: PLC0415
+        # Imported here: time and memory that a process without a local space never spends.
         import tokenizers  # noqa: PLC0415
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Else its threads go round in circles for a while after each run: 40 CPU-ms a question
-        # in place of 7, taken from the stores on the same cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without the arena each run maps its memory anew: 60 times the page faults, and four
-        # fifths of the time spent in the kernel. Small batches keep what it holds small.
-        options.enable_cpu_mem_arena = True
         self._space = space
-        self._session = onnxruntime.InferenceSession(
-            str(model_file(folder)), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_model(model_file(folder), threads)
         self._inputs = {given.name for given in self._session.get_inputs()}
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()

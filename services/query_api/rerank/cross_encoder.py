@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import CitewellError, ConfigurationInvalid
+from shared.onnx import open_model
 from shared.weights import (
     RERANKER_MODEL_SHA256,
     RERANKER_TOKENIZER_SHA256,
@@ -31,18 +32,10 @@ class CrossEncoder:
 
     def __init__(self, folder: Path, threads: int, max_tokens: int = MAX_TOKENS) -> None:
         """Read `model.onnx` and `tokenizer.json` of a folder: about 0.5 s and 110 MB."""
-        # Imported here: 0.3 s and 20 MB that a process which never reranks never spends.
-        import onnxruntime  # noqa: PLC0415
+        # Imported here: time and memory that a process which never reranks never spends.
         import tokenizers  # noqa: PLC0415
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Threads that spin while they wait took a quarter more processor time for nothing.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_model(folder / "model.onnx", threads)
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
