@@ -1,12 +1,20 @@
-"""What most integration tests need: an ingest API of its own, and workers in the same process."""
+"""What most integration tests need: an ingest API of its own, and workers in the same process.
 
-from collections.abc import AsyncIterator
+Those of the query API need Qdrant's engine behind its REST API, and documents in it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.database.engine import Database
+from shared.settings import QdrantSettings
+from shared.vectors.base import VectorStore
+from shared.vectors.build import build_vector_store
 from tests.support.ingest_api import IngestApi, api_settings, start_api, upload
+from tests.support.qdrant import start_qdrant
+from tests.support.query_api import Corpus
 from tests.support.reindexing import FILES, Reindexing
 from tests.support.workers import Workers, working
 
@@ -32,3 +40,24 @@ async def reindexing(api: IngestApi, database: Database, workers: Workers) -> Re
     reindexing = Reindexing(api, database, workers)
     await reindexing.work()
     return reindexing
+
+
+@pytest.fixture(scope="module")
+def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Qdrant of the module's own; each test has indexes of its own in it."""
+    folder: Path = tmp_path_factory.mktemp("qdrant")
+    with start_qdrant(folder) as url:
+        yield url
+
+
+@pytest.fixture
+async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
+    store = build_vector_store(QdrantSettings(url=qdrant_url))
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+def corpus(database: Database, vectors: VectorStore) -> Corpus:
+    """Documents as ingestion leaves them; none yet."""
+    return Corpus(database, vectors)

@@ -1,8 +1,7 @@
 """Attributes are indexed in the vector store as they come in, over the embedded Qdrant server."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +15,6 @@ from shared.embeddings.spaces import FAKE
 from shared.identity import new_id
 from shared.vectors.base import MOST_INDEXED
 from shared.vectors.qdrant import INDEXED, QdrantVectorStore
-from tests.support.qdrant import start_qdrant
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`POST /v1/search/compare`: both indexes of a reindex are asked the same."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +14,7 @@ from shared.database.tables import chunks, indexes
 from shared.database.upkeep_tables import reindexes
 from shared.embeddings.sparse import document_terms
 from shared.identity import new_id
-from shared.settings import QdrantSettings
 from shared.vectors.base import Point, VectorStore
-from shared.vectors.build import build_vector_store
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 
 COMPARE = "/v1/search/compare"
@@ -27,20 +23,6 @@ TEXTS = (
     "Parental leave is 16 weeks at full pay.",
     "Tighten the wheel bolts to a torque of 120 newton metres.",
 )
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    store = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture

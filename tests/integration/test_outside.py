@@ -15,7 +15,6 @@ from shared.settings import (
     RedisSettings,
     Settings,
 )
-from tests.support.qdrant import start_qdrant
 from tests.support.valkey import PASSWORD, start_valkey
 
 DATABASE, REDIS, QDRANT = (f"CITEWELL_{name}_URL" for name in ("DATABASE", "REDIS", "QDRANT"))
@@ -24,12 +23,6 @@ DATABASE, REDIS, QDRANT = (f"CITEWELL_{name}_URL" for name in ("DATABASE", "REDI
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with start_valkey(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with start_qdrant(tmp_path_factory.mktemp("qdrant")) as url:
         yield url
 
 

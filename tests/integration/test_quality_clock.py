@@ -1,8 +1,7 @@
 """The clock tells the query service whose canaries are due, and what canaries cost is counted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,9 +19,7 @@ from shared.settings import QdrantSettings, Settings
 from shared.settings_providers import OpenAISettings
 from shared.settings_quality import QualitySettings
 from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
 from tests.support.provider import KEY, Provider, start_provider
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, bearer, query_settings, started_query_api
 from tests.support.serving import served
 
@@ -31,20 +28,6 @@ TEXTS = (
     "Error E-1042 means that the coolant pump runs dry. Refill the tank and start it again.",
     "Replace the air filter every 15,000 km or once a year, whichever comes first.",
 )
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    vectors = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield vectors
-    await vectors.aclose()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """The quality watch: canaries asked of a real search, and regressions that are planted in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +14,10 @@ from shared.database.engine import Database
 from shared.embeddings import spaces
 from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.spaces import LOCAL
-from shared.settings import QdrantSettings, Settings
+from shared.settings import Settings
 from shared.settings_quality import QualitySettings
 from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
 from shared.weights import weights_folder
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import (
     Corpus,
     QueryApi,
@@ -52,20 +49,6 @@ DOCUMENTS = {
     ),
 }
 QUESTIONS = 12
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    vectors = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield vectors
-    await vectors.aclose()
 
 
 @pytest.fixture

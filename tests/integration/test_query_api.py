@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +13,6 @@ from shared.database.chunks import Chunks
 from shared.database.engine import Database
 from shared.database.tables import collections, indexes
 from shared.embeddings.sparse import ANALYSER
-from shared.settings import QdrantSettings
-from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import (
     Corpus,
     QueryApi,
@@ -30,25 +25,6 @@ from tests.support.query_api import (
 VACATION = "Every employee has 26 days of paid vacation a year."
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 TORQUE = "Tighten the wheel bolts to a torque of 120 newton metres."
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    store = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-def corpus(database: Database, vectors: VectorStore) -> Corpus:
-    return Corpus(database, vectors)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Results that are remembered: when they are, when they end, and that none shows what is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,10 +10,6 @@ from sqlalchemy import text
 
 from shared.database.engine import Database
 from shared.database.live_chunks import LiveChunks
-from shared.settings import QdrantSettings
-from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import (
     Corpus,
     QueryApi,
@@ -26,25 +21,6 @@ from tests.support.query_api import (
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 VACATION = "Every employee has 26 days of paid vacation a year."
 QUESTION = "How long is parental leave?"
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    store = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-def corpus(database: Database, vectors: VectorStore) -> Corpus:
-    return Corpus(database, vectors)
 
 
 @pytest.fixture

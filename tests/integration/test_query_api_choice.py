@@ -1,8 +1,7 @@
 """What a search gives beside order: neighbours, copies named, a share for each document."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,17 +12,13 @@ from sqlalchemy import insert, text
 
 from shared.database.engine import Database
 from shared.database.tables import chunks
-from shared.settings import QdrantSettings
 from shared.settings_providers import OpenAISettings
-from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
 from tests.support.provider import KEY, Provider, start_provider
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import (
     Corpus,
     QueryApi,
     StoredVersion,
-    _chunk_row,
+    chunk_row,
     patient_query,
     query_settings,
     started_query_api,
@@ -38,25 +33,6 @@ MANUAL = (
 )
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 QUESTION = "How long is parental leave?"
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    store = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-def corpus(database: Database, vectors: VectorStore) -> Corpus:
-    return Corpus(database, vectors)
 
 
 @pytest.fixture
@@ -175,7 +151,7 @@ async def test_no_neighbour_of_another_tenant_is_shown(
     rival = StoredVersion(own.document_id, own.version_id, [])
     index_id = corpus.indexes["acme", "default"][1]
     async with database.worker() as connection:
-        row = _chunk_row("rival", index_id, rival, 1, "The rival's secret.")
+        row = chunk_row("rival", index_id, rival, 1, "The rival's secret.")
         await connection.execute(insert(chunks), [row])
     [hit] = (await api.search("captain swears", neighbours=1))["hits"]
     assert hit["context"] == {"before": [], "after": []}

@@ -49,13 +49,6 @@ class Doomed(NamedTuple):
     stop: Callable[[], None]
 
 
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
 @pytest.fixture
 async def corpus(database_url: str, qdrant_url: str) -> AsyncIterator[Corpus]:
     database = build_database(DatabaseSettings(url=database_url))

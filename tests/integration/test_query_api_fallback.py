@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -17,18 +16,10 @@ from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.build import build_vector_store
 from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
 from tests.support.provider import KEY, Provider, start_provider
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, query_settings, started_query_api
 
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 QUESTION = "How long is parental leave?"
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

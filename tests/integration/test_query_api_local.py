@@ -1,7 +1,6 @@
 """Answers with no key and no network: the local model's floor on real text."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
@@ -13,7 +12,6 @@ from shared.embeddings.spaces import LOCAL
 from shared.settings import QdrantSettings
 from shared.vectors.build import build_vector_store
 from shared.weights import weights_folder
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, QueryApi, query_settings, started_query_api
 
 HANDBOOK = (
@@ -27,13 +25,6 @@ MANUAL = (
     "Error E-1042 means that the coolant pump runs dry. Refill the tank and restart the unit.",
     "Replace the air filter every 15,000 km or once a year, whichever comes first.",
 )
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Reranking over HTTP with the real models and stores."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,12 +14,10 @@ from services.query_api.rerank import cross_encoder
 from shared.database.engine import Database
 from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.spaces import LOCAL
-from shared.settings import QdrantSettings, Settings
+from shared.settings import Settings
 from shared.settings_rerank import RerankSettings
 from shared.vectors.base import VectorStore
-from shared.vectors.build import build_vector_store
 from shared.weights import weights_folder
-from tests.support.qdrant import start_qdrant
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 from tests.support.serving import served
 from tests.support.waiting import until
@@ -34,20 +31,6 @@ OTHERS = (
     "Tighten the wheel bolts to a torque of 120 newton metres.",
 )
 PATIENT_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("qdrant")
-    with start_qdrant(folder) as url:
-        yield url
-
-
-@pytest.fixture
-async def vectors(qdrant_url: str) -> AsyncIterator[VectorStore]:
-    store = build_vector_store(QdrantSettings(url=qdrant_url))
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture

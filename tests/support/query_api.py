@@ -145,7 +145,7 @@ class Corpus:
         """Write a version with a chunk on a page of its own for each text."""
         index_id = await self.collection(tenant, collection)
         stored = StoredVersion(document_id or new_id(), new_id(), [])
-        rows = [_chunk_row(tenant, index_id, stored, at, text) for at, text in enumerate(texts)]
+        rows = [chunk_row(tenant, index_id, stored, at, text) for at, text in enumerate(texts)]
         stored.chunk_ids.extend(row["id"] for row in rows)
         async with self.database.worker() as connection:
             if document_id is None:
@@ -241,9 +241,10 @@ async def _insert_version(
     )
 
 
-def _chunk_row(
+def chunk_row(
     tenant: str, index_id: UUID, stored: StoredVersion, ordinal: int, text: str
 ) -> dict[str, Any]:
+    """Return the row of a chunk, on the page and in the section after its ordinal's."""
     return {
         "id": chunk_id(index_id, stored.version_id, ordinal),
         "tenant_id": tenant,
