@@ -83,6 +83,8 @@ def _chunk(version: UUID, title: str, ordinal: int, text: str) -> LiveChunk:
         version=1,
         ordinal=ordinal,
         text=text,
+        tokens=1,
+        boxes=(),
         page_start=1,
         page_end=1,
         page_turns=(),

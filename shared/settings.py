@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationInvalid
+from shared.settings_answers import AnswerSettings
 from shared.settings_embedding import EmbeddingSettings
 from shared.settings_group import Paths, SettingsGroup, group_config, split_at_commas
 from shared.settings_programs import PARSER_PROGRAMS
@@ -313,6 +314,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
+    answers: AnswerSettings = Field(default_factory=AnswerSettings)
     rerank: RerankSettings = Field(default_factory=RerankSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)

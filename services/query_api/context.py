@@ -6,6 +6,7 @@ from functools import partial
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.generation.composing import Composer
 from services.query_api.quality.watch import QualityWatch
 from services.query_api.rerank.reranker import Reranker, build_reranker
 from services.query_api.retrieval.compare import Comparer
@@ -72,6 +73,7 @@ def build_context(settings: Settings) -> ProcessContext:
     retriever = searching(embedder_of=embedders.of, results=results)
     # A round's own: what is remembered for callers would hide what has changed.
     forgetful = partial(searching, results=ResultCache(database, max_bytes=0, ttl_s=0))
+    composer = Composer(chat_model=chat_model, settings=query, answers=settings.answers)
     return ProcessContext(
         database=database,
         vectors=vectors,
@@ -83,7 +85,12 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         comparer=Comparer(database, retriever),
-        answerer=Answerer(retriever=retriever, chat_model=chat_model, settings=query),
+        answerer=Answerer(
+            retriever=retriever,
+            chat_model=chat_model,
+            compose=composer.compose,
+            context_tokens=settings.answers.context_tokens,
+        ),
         watch=QualityWatch(
             database=database,
             search_of=lambda embedder_of: forgetful(embedder_of=embedder_of).search,

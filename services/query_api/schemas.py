@@ -5,11 +5,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.query_api.generation.answers import Answer
+from services.query_api.generation.answers import Abstention, Answer
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Context, Found, Hit
 from services.query_api.retrieval.joining import pieces
 from shared.database.live_chunks import LiveChunk
+from shared.models import Box
 
 Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -243,6 +244,10 @@ class CitationResponse(BaseModel):
     quote: str = Field(description="An exact span of the chunk's text.")
     chunk_id: UUID
     score: float
+    boxes: list[Box] = Field(
+        default_factory=list,
+        description="Where its chunk stands on this page, if known.",
+    )
 
     @classmethod
     def of(cls, claim: Claim) -> "CitationResponse":
@@ -257,7 +262,15 @@ class CitationResponse(BaseModel):
             quote=claim.quote,
             chunk_id=chunk.id,
             score=claim.score,
+            boxes=[Box.model_validate(box) for box in chunk.boxes if box["page"] == claim.page],
         )
+
+
+class VerificationResponse(BaseModel):
+    """How much of what the answer states was found in the passages."""
+
+    statements: int = Field(description="Sentences that state something, those left out too.")
+    supported: int = Field(description="Those of them that a passage holds up.")
 
 
 class UsageResponse(BaseModel):
@@ -277,6 +290,10 @@ class QueryResponse(BaseModel):
     confidence: Fraction
     citations: list[CitationResponse]
     abstained: bool
+    abstention: Abstention | None = Field(
+        default=None, description="Why there is no answer; sent where `abstained` is true."
+    )
+    verification: VerificationResponse
     best_score: float | None = Field(default=None, description="Relevance of the best hit.")
     fallback: str | None = Field(
         default=None,
@@ -298,7 +315,11 @@ class QueryResponse(BaseModel):
             sources=list(answer.sources),
             confidence=answer.confidence,
             citations=[CitationResponse.of(claim) for claim in answer.claims],
-            abstained=answer.abstained,
+            abstained=answer.abstained is not None,
+            abstention=answer.abstained,
+            verification=VerificationResponse(
+                statements=answer.statements, supported=answer.supported
+            ),
             best_score=answer.best_score,
             fallback=answer.fallback,
             degraded=list(answer.degraded) or None,

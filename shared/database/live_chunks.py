@@ -39,8 +39,8 @@ WHERE c.index_id = :index_id ORDER BY c.text_sha256 LIMIT :limit
 """)
 
 _LIVE = """
-SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
-       c.page_start, c.page_end, c.page_turns, c.section, d.name AS filename, d.attributes
+SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text, c.tokens,
+       c.page_start, c.page_end, c.page_turns, c.section, c.boxes, d.name AS filename, d.attributes
 FROM chunks c
 JOIN versions v ON v.id = c.version_id
 JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
@@ -90,7 +90,11 @@ class SampledChunk:
 
 @dataclass(frozen=True, slots=True)
 class LiveChunk:
-    """A chunk that may be shown, with what is needed to cite it."""
+    """A chunk that may be shown, with what is needed to cite it.
+
+    `tokens` are those of its index's space; `boxes` are where it stands on its pages
+    (`{page, x0, y0, x1, y1}`, points from the top left).
+    """
 
     id: UUID
     document_id: UUID
@@ -98,10 +102,12 @@ class LiveChunk:
     version: int
     ordinal: int
     text: str
+    tokens: int
     page_start: int
     page_end: int
     page_turns: Sequence[tuple[int, int]]
     section: Sequence[str]
+    boxes: Sequence[Mapping[str, Any]]
     filename: str
     attributes: Mapping[str, Any]
 

@@ -1,19 +1,22 @@
 """What every chat model promises; the providers' over real HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import pytest
 
 from services.query_api.chat_models import backoff
 from services.query_api.chat_models.anthropic import AnthropicChatModel
-from services.query_api.chat_models.base import ChatModel, Message, Prompt
+from services.query_api.chat_models.base import ChatModel, Completion, Message, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from services.query_api.chat_models.openai import OpenAIChatModel
 from services.query_api.chat_models.scripted import ScriptedChatModel
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
-from tests.support.provider import KEY, Provider, start_provider
+from tests.support.chatting import deadlines, said_by
+from tests.support.provider import KEY, Manner, Provider, start_provider
+from tests.support.waiting import until
 
 PROMPT = Prompt([Message("system", "Be brief."), Message("user", "Why?")], temperature=0.1)
 
@@ -90,16 +93,14 @@ async def model(
 
 
 async def test_a_prompt_is_completed_and_counted(model: ChatModel) -> None:
-    completion = await model.complete(PROMPT, budget_s=5)
-    assert (completion.text, completion.model) == ("Because [1].", "a-model")
-    assert (completion.prompt_tokens, completion.completion_tokens) == (3, 2)
+    completion = await said_by(model, PROMPT, total_s=5)
+    assert (completion.text, completion.end) == ("Because [1].", Completion("a-model", 3, 2))
     assert model.name == "a-model"
-    assert completion.fallback is None
 
 
 async def test_a_prompt_may_name_its_model(model: ChatModel) -> None:
     prompt = Prompt(PROMPT.messages, temperature=0, model="another")
-    assert (await model.complete(prompt, budget_s=5)).model == "another"
+    assert (await said_by(model, prompt, total_s=5)).end.model == "another"
 
 
 async def test_a_late_answer_has_timed_out(vendor: Vendor) -> None:
@@ -107,7 +108,7 @@ async def test_a_late_answer_has_timed_out(vendor: Vendor) -> None:
     slow = vendor.model()
     for model in (slow, ScriptedChatModel("late", delay_s=2)):
         with pytest.raises(GenerationTimedOut):
-            await model.complete(PROMPT, budget_s=0.1)
+            await said_by(model, PROMPT, total_s=0.1)
     await slow.aclose()
 
 
@@ -115,21 +116,21 @@ async def test_one_slow_try_is_cut_short_too(vendor: Vendor) -> None:
     vendor.provider.hang(2, times=3)
     model = vendor.model(timeout_s=0.05)
     with pytest.raises(GenerationTimedOut):
-        await model.complete(PROMPT, budget_s=1)
+        await said_by(model, PROMPT, total_s=1)
     await model.aclose()
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
 async def test_what_passes_is_tried_again(adapter: ChatModel, vendor: Vendor, status: int) -> None:
     vendor.provider.fail(status, times=2)
-    assert (await adapter.complete(PROMPT, budget_s=5)).text == "Because [1]."
+    assert (await said_by(adapter, PROMPT, total_s=5)).text == "Because [1]."
     assert len(vendor.provider.requests) == 3
 
 
 async def test_a_failure_that_stays_is_unavailable(adapter: ChatModel, vendor: Vendor) -> None:
     vendor.provider.fail(500, times=9)
     with pytest.raises(GenerationUnavailable, match="500"):
-        await adapter.complete(PROMPT, budget_s=5)
+        await said_by(adapter, PROMPT, total_s=5)
     assert len(vendor.provider.requests) == 3
 
 
@@ -139,7 +140,7 @@ async def test_a_refusal_is_not_tried_again(
 ) -> None:
     vendor.provider.fail(status)
     with pytest.raises(GenerationRefused, match=str(status)):
-        await adapter.complete(PROMPT, budget_s=5)
+        await said_by(adapter, PROMPT, total_s=5)
     assert len(vendor.provider.requests) == 1
 
 
@@ -154,7 +155,7 @@ async def test_an_account_without_money_is_no_rate_limit(
     model = vendor.model()
     vendor.provider.fail(429, code=code)
     with pytest.raises(GenerationRefused):
-        await model.complete(PROMPT, budget_s=5)
+        await said_by(model, PROMPT, total_s=5)
     assert len(vendor.provider.requests) == 1
     await model.aclose()
 
@@ -165,7 +166,7 @@ async def test_a_wrong_key_is_refused(vendor: Vendor) -> None:
     if isinstance(vendor.provider, AnthropicProvider):
         wrong = AnthropicChatModel(model="m", api_key="no", base_url=url, max_tokens=9, timeout_s=5)
     with pytest.raises(GenerationRefused, match="401"):
-        await wrong.complete(PROMPT, budget_s=5)
+        await said_by(wrong, PROMPT, total_s=5)
     await wrong.aclose()
 
 
@@ -173,37 +174,37 @@ async def test_an_answer_without_any_choice_is_a_failure(
     adapter: ChatModel, vendor: Vendor
 ) -> None:
     vendor.provider.choices = 0
-    with pytest.raises(GenerationUnavailable, match=r"no answer|empty"):
-        await adapter.complete(PROMPT, budget_s=5)
+    with pytest.raises(GenerationUnavailable, match=r"broke off|empty"):
+        await said_by(adapter, PROMPT, total_s=5)
 
 
 async def test_a_blank_answer_is_unusable(adapter: ChatModel, vendor: Vendor) -> None:
     vendor.provider.chat_text = " \n"
     for model in (adapter, ScriptedChatModel(" ")):
         with pytest.raises(AnswerUnusable):
-            await model.complete(PROMPT, budget_s=5)
+            await said_by(model, PROMPT, total_s=5)
     assert len(vendor.provider.requests) == 1
 
 
 async def test_retry_after_is_obeyed(adapter: ChatModel, vendor: Vendor) -> None:
     vendor.provider.fail(429, retry_after_s=60)
     with pytest.raises(GenerationUnavailable) as caught:
-        await adapter.complete(PROMPT, budget_s=5)
+        await said_by(adapter, PROMPT, total_s=5)
     assert caught.value.retry_after_s == 60
     assert len(vendor.provider.requests) == 1
 
 
 async def test_a_provider_that_is_not_there_is_unavailable(vendor: Vendor) -> None:
     model = vendor.model(url="http://127.0.0.1:9/v1", timeout_s=1)
-    with pytest.raises(GenerationUnavailable, match="cannot be reached"):
-        await model.complete(PROMPT, budget_s=1)
+    with pytest.raises(GenerationUnavailable, match="fails"):
+        await said_by(model, PROMPT, total_s=1)
     await model.aclose()
 
 
 async def test_openai_is_sent_the_temperature(servers: dict[str, Provider]) -> None:
     vendor = behaving(servers["openai"])
     model = vendor.model()
-    await model.complete(PROMPT, budget_s=5)
+    await said_by(model, PROMPT, total_s=5)
     assert vendor.provider.requests[0]["temperature"] == 0.1
     await model.aclose()
 
@@ -212,11 +213,12 @@ async def test_anthropic_is_sent_what_its_api_knows(
     claude: ChatModel, anthropic: AnthropicProvider
 ) -> None:
     turns = [*PROMPT.messages, Message("assistant", "Because."), Message("system", "In English.")]
-    await claude.complete(Prompt([*turns, Message("user", "Truly?")], 0.7), budget_s=5)
+    await said_by(claude, Prompt([*turns, Message("user", "Truly?")], 0.7), total_s=5)
     assert anthropic.requests == [
         {
             "model": "a-model",
             "max_tokens": 500,
+            "stream": True,
             "system": "Be brief.\n\nIn English.",
             "messages": [
                 {"role": "user", "content": "Why?"},
@@ -230,43 +232,99 @@ async def test_anthropic_is_sent_what_its_api_knows(
 async def test_without_a_system_message_none_is_sent(
     claude: ChatModel, anthropic: AnthropicProvider
 ) -> None:
-    await claude.complete(Prompt(PROMPT.messages[1:], 0), budget_s=5)
+    await said_by(claude, Prompt(PROMPT.messages[1:], 0), total_s=5)
     assert "system" not in anthropic.requests[0]
 
 
+@pytest.mark.parametrize(("name", "ends"), [("openai", "content_filter"), ("anthropic", "refusal")])
+async def test_a_model_that_declines_is_of_no_use(
+    servers: dict[str, Provider], name: str, ends: str
+) -> None:
+    vendor = behaving(servers[name])
+    vendor.provider.manner = Manner(ends=ends)
+    model = vendor.model()
+    with pytest.raises(AnswerUnusable, match="declines"):
+        await said_by(model, PROMPT)
+    assert len(vendor.provider.requests) == 1
+    await model.aclose()
+
+
 @pytest.mark.parametrize(
-    ("stop_reason", "why"),
+    ("name", "ends"),
     [
-        ("max_tokens", "MAX_TOKENS"),
-        ("model_context_window_exceeded", "window"),
-        ("refusal", "declines"),
+        ("openai", "length"),
+        ("anthropic", "max_tokens"),
+        ("anthropic", "model_context_window_exceeded"),
     ],
 )
-async def test_an_answer_that_is_none_is_unusable(
-    claude: ChatModel, anthropic: AnthropicProvider, stop_reason: str, why: str
+async def test_an_answer_that_is_cut_short_says_so(
+    servers: dict[str, Provider], name: str, ends: str
 ) -> None:
-    anthropic.stop_reason = stop_reason
-    with pytest.raises(AnswerUnusable, match=why):
-        await claude.complete(PROMPT, budget_s=5)
-    assert len(anthropic.requests) == 1
+    vendor = behaving(servers[name])
+    vendor.provider.manner = Manner(ends=ends)
+    model = vendor.model()
+    assert (await said_by(model, PROMPT)).end.cut is True
+    await model.aclose()
+
+
+async def test_words_come_as_they_are_written(model: ChatModel) -> None:
+    async with aclosing(model.stream(PROMPT, deadlines())) as written:
+        pieces = [one async for one in written if isinstance(one, str)]
+    assert len(pieces) == 2
+
+
+async def test_a_model_that_falls_silent_has_timed_out(adapter: ChatModel, vendor: Vendor) -> None:
+    vendor.provider.manner = Manner(hangs_at=1, hang_s=5)
+    async with aclosing(adapter.stream(PROMPT, deadlines(stall_s=0.1))) as written:
+        assert await anext(written) == "Because "
+        with pytest.raises(GenerationTimedOut):
+            await anext(written)
+
+
+async def test_an_answer_that_breaks_off_is_a_failure_and_is_not_begun_again(
+    adapter: ChatModel, vendor: Vendor
+) -> None:
+    vendor.provider.manner = Manner(breaks_at=1)
+    async with aclosing(adapter.stream(PROMPT, deadlines())) as written:
+        assert await anext(written) == "Because "
+        with pytest.raises(GenerationUnavailable):
+            await anext(written)
+    assert len(vendor.provider.requests) == 1
+
+
+async def test_one_that_breaks_off_before_its_first_word_is_begun_again(
+    adapter: ChatModel, vendor: Vendor
+) -> None:
+    vendor.provider.manner = Manner(breaks_at=0)
+    with pytest.raises(GenerationUnavailable):
+        await said_by(adapter, PROMPT)
+    assert len(vendor.provider.requests) == 3
+
+
+async def test_who_leaves_ends_the_call_at_the_provider(adapter: ChatModel, vendor: Vendor) -> None:
+    vendor.provider.manner = Manner(pause_s=0.05)
+    vendor.provider.chat_text = "word " * 100
+    async with aclosing(adapter.stream(PROMPT, deadlines())) as written:
+        await anext(written)
+    await until(lambda: vendor.provider.left == 1)
 
 
 async def test_an_empty_balance_says_so(claude: ChatModel, anthropic: AnthropicProvider) -> None:
     anthropic.fail(400)
     with pytest.raises(GenerationRefused, match="credit balance is too low"):
-        await claude.complete(PROMPT, budget_s=5)
+        await said_by(claude, PROMPT, total_s=5)
 
 
 async def test_a_proxys_page_is_no_answer(claude: ChatModel, anthropic: AnthropicProvider) -> None:
     anthropic.page = "<html>Sign in</html>"
-    with pytest.raises(GenerationUnavailable, match="something else"):
-        await claude.complete(PROMPT, budget_s=5)
+    with pytest.raises(GenerationUnavailable, match="broke off"):
+        await said_by(claude, PROMPT, total_s=5)
 
 
 async def test_the_double_raises_what_it_is_told() -> None:
     with pytest.raises(GenerationUnavailable):
-        await ScriptedChatModel(GenerationUnavailable()).complete(PROMPT, budget_s=1)
+        await said_by(ScriptedChatModel(GenerationUnavailable()), PROMPT, total_s=1)
     echo = ScriptedChatModel(lambda prompt: prompt.messages[-1].content)
-    assert (await echo.complete(PROMPT, budget_s=1)).text == "Why?"
+    assert (await said_by(echo, PROMPT, total_s=1)).text == "Why?"
     assert echo.prompts == [PROMPT]
     await echo.aclose()

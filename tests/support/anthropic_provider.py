@@ -6,12 +6,13 @@ with start_anthropic() as provider:
 """
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from typing_extensions import override
 
 from tests.support.provider import KEY, Failure, Provider
@@ -31,17 +32,15 @@ ERROR_TYPES = {
 
 
 class AnthropicProvider(Provider):
-    """The stand-in; `stop_reason` says how an answer ends, `page` is sent in place of a message."""
+    """The stand-in; `page` is sent in place of a message."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stop_reason = "end_turn"
         self.page: str | None = None
 
     @override
     def behave(self) -> None:
         super().behave()
-        self.stop_reason = "end_turn"
         self.page = None
 
 
@@ -84,25 +83,31 @@ def _refused(body: dict[str, Any]) -> Response | None:
 def _message(provider: AnthropicProvider, body: dict[str, Any]) -> Response:
     if provider.page is not None:
         return PlainTextResponse(provider.page, media_type="text/html")
+    assert body["stream"] is True
+    return StreamingResponse(_events(provider, body), media_type="text/event-stream")
+
+
+async def _events(provider: AnthropicProvider, body: dict[str, Any]) -> AsyncIterator[str]:
     texts = [body.get("system", ""), *(turn["content"] for turn in body["messages"])]
-    content: list[dict[str, Any]] = [{"type": "thinking", "thinking": "", "signature": "s"}]
+    usage = {"input_tokens": sum(len(text.split()) for text in texts), "output_tokens": 1}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"]}
+    message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+    yield _event("message_start", message=message)
+    yield _event("ping")
+    thinking = {"type": "thinking_delta", "thinking": "Hm [7]."}
+    yield _event("content_block_delta", index=0, delta=thinking)
     if provider.choices:
-        content.append({"type": "text", "text": provider.chat_text})
-    return JSONResponse(
-        {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": body["model"],
-            "content": content,
-            "stop_reason": provider.stop_reason,
-            "stop_sequence": None,
-            "usage": {
-                "input_tokens": sum(len(text.split()) for text in texts),
-                "output_tokens": len(provider.chat_text.split()),
-            },
-        }
-    )
+        async for word in provider.words():
+            delta = {"type": "text_delta", "text": word}
+            yield _event("content_block_delta", index=1, delta=delta)
+    ends = {"stop_reason": provider.manner.ends or "end_turn", "stop_sequence": None}
+    counted = {"output_tokens": len(provider.chat_text.split())}
+    yield _event("message_delta", delta=ends, usage=counted)
+    yield _event("message_stop")
+
+
+def _event(name: str, **fields: Any) -> str:
+    return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n"
 
 
 def _told(failure: Failure) -> Response:

@@ -8,15 +8,17 @@ with start_provider() as provider:
 import asyncio
 import base64
 import hashlib
+import json
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from tests.support.limits import HardLimits
 from tests.support.wire import serving
@@ -35,12 +37,32 @@ class Failure:
     hang_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an answer is written: word by word, a pause after each; at a word it may hang or break.
+
+    `ends` is the reason it gives for its end, None for the usual one.
+    """
+
+    pause_s: float = 0.0
+    hangs_at: int | None = None
+    hang_s: float = 0.0
+    breaks_at: int | None = None
+    ends: str | None = None
+
+
+class Broken(Exception):
+    """The connection is cut on purpose."""
+
+
 class Provider:
     """The stand-in: its address, what it was asked, and what it is to do next."""
 
     def __init__(self) -> None:
         self.url = ""
         self.chat_text = "A canned answer [1]."
+        self.manner = Manner()
+        self.left = 0
         self.choices = 1
         self.dimensions: int | None = None
         self.key = KEY
@@ -70,9 +92,24 @@ class Provider:
         self._failures.clear()
         self.requests.clear()
         self.chat_text = "A canned answer [1]."
+        self.manner, self.left = Manner(), 0
         self.choices = 1
         self.dimensions = None
         self.key, self.limits, self.down = KEY, None, False
+
+    async def words(self) -> AsyncIterator[str]:
+        """Yield the answer in its manner; `left` counts those who did not stay to its end."""
+        manner, text = self.manner, self.chat_text
+        try:
+            for at, word in enumerate(re.findall(r"\S+\s*|\s+", text)):
+                if at == manner.breaks_at:
+                    raise Broken
+                await asyncio.sleep(manner.hang_s if at == manner.hangs_at else 0)
+                yield word
+                await asyncio.sleep(manner.pause_s)
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
 
     def next_failure(self) -> Failure | None:
         return self._failures.popleft() if self._failures else None
@@ -154,24 +191,34 @@ def _vector(text: str, dimensions: int) -> np.ndarray[tuple[int], np.dtype[np.fl
 
 
 def _completion(provider: Provider, body: dict[str, Any]) -> Response:
+    assert body["stream"] is True
+    return StreamingResponse(_chunks(provider, body), media_type="text/event-stream")
+
+
+async def _chunks(provider: Provider, body: dict[str, Any]) -> AsyncIterator[str]:
     asked = sum(len(str(message["content"]).split()) for message in body["messages"])
     said = len(provider.chat_text.split())
-    message = {"role": "assistant", "content": provider.chat_text}
-    return JSONResponse(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]
-            * provider.choices,
-            "usage": {
-                "prompt_tokens": asked,
-                "completion_tokens": said,
-                "total_tokens": asked + said,
-            },
-        }
-    )
+    ends = provider.manner.ends or "stop"
+    if provider.choices:
+        async for word in provider.words():
+            yield _chunk(body, [{"index": 0, "delta": {"content": word}}])
+        yield _chunk(body, [{"index": 0, "delta": {}, "finish_reason": ends}])
+    usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+    if body.get("stream_options", {}).get("include_usage"):
+        yield _chunk(body, [], usage=usage)
+    yield "data: [DONE]\n\n"
+
+
+def _chunk(body: dict[str, Any], choices: list[dict[str, Any]], **more: Any) -> str:
+    chunk = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": body["model"],
+        "choices": choices,
+        **more,
+    }
+    return f"data: {json.dumps(chunk)}\n\n"
 
 
 def _error(

@@ -1,39 +1,39 @@
 """The Anthropic chat model: the official SDK against Anthropic or a server that speaks its API."""
 
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from services.query_api.chat_models.backoff import within_budget
-from services.query_api.chat_models.base import Completion, Prompt
+from services.query_api.chat_models.backoff import retried
+from services.query_api.chat_models.base import Completion, Deadlines, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError
-    from anthropic.types import Message, MessageParam
+    from anthropic.types import MessageParam, RawMessageStreamEvent
 
 _PASSES = frozenset({408, 409, 429})
 _SERVER_ERROR = 500
 # `enforced_…`, `contract_…`, `linked_organization_…`: 429s that last until someone pays.
 _SPENT = "spend_limit_reached"
-_UNUSABLE = {
-    "max_tokens": "The answer was cut short; CITEWELL_ANTHROPIC_MAX_TOKENS was not enough.",
-    "model_context_window_exceeded": "The answer was cut short; the model's window is full.",
-    "refusal": "The model declines to answer this.",
-}
+_CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 
 
 class AnthropicChatModel:
-    """Completes through `POST /v1/messages`."""
+    """Completes through `POST /v1/messages`, streamed."""
 
     def __init__(
         self, *, model: str, api_key: str, base_url: str, max_tokens: int, timeout_s: float
     ) -> None:
-        """Open a pooled client; nothing is sent yet. `timeout_s` bounds one try."""
+        """Open a pooled client; nothing is sent yet. `timeout_s` bounds each wait of one try."""
         # Imported here: time that a process without this provider never spends.
         import anthropic  # noqa: PLC0415
+        import httpx2  # noqa: PLC0415
 
         self._vendor = anthropic
+        # Its transport, whose errors come through once the answer has begun.
+        self._transport = httpx2
         self._model = model
         self._max_tokens = max_tokens
         # The SDK's own retries would multiply with ours and know nothing of the budget.
@@ -46,33 +46,82 @@ class AnthropicChatModel:
         """The configured model."""
         return self._model
 
-    async def complete(self, prompt: Prompt, *, budget_s: float) -> Completion:
-        """Return the whole answer.
+    def stream(
+        self, prompt: Prompt, deadlines: Deadlines
+    ) -> AsyncGenerator[str | Completion, None]:
+        """Yield the answer as it comes, then its end.
 
         The temperature is not sent: since version 2026-10-21 the API answers 400 to any.
         """
-        return await within_budget(lambda: self._complete(prompt), budget_s=budget_s)
+        return retried(lambda: self._stream(prompt), deadlines)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _complete(self, prompt: Prompt) -> Completion:
+    async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
         vendor = self._vendor
+        read = _Read(prompt.model or self._model)
         try:
-            answer = await self._client.messages.create(
+            events = await self._client.messages.create(
                 model=prompt.model or self._model,
                 max_tokens=self._max_tokens,
                 system=_system(prompt) or vendor.omit,
                 messages=_turns(prompt),
+                stream=True,
             )
-        except vendor.APITimeoutError as error:
+            async with events:
+                async for event in events:
+                    if text := read.text_of(event):
+                        yield text
+        except (vendor.APITimeoutError, self._transport.TimeoutException) as error:
             raise GenerationTimedOut from error
         except vendor.APIStatusError as error:
             raise _translated(error) from error
-        except vendor.AnthropicError as error:
-            raise GenerationUnavailable(f"Anthropic cannot be reached: {error}") from error
-        return _completion(answer)
+        except (vendor.AnthropicError, self._transport.HTTPError) as error:
+            raise GenerationUnavailable(f"Anthropic fails: {error}") from error
+        except ValueError as error:
+            raise GenerationUnavailable("Anthropic sent no JSON.") from error
+        yield read.completion()
+
+
+class _Read:
+    """What the events of one message have told so far."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._asked = 0
+        self._answered = 0
+        self._stopped: str | None = None
+        self._said = False
+
+    def text_of(self, event: "RawMessageStreamEvent") -> str:
+        """Note what an event tells, and return its text; thinking is none."""
+        if event.type == "message_start":
+            self._model = event.message.model
+            self._asked = event.message.usage.input_tokens
+        elif event.type == "message_delta":
+            self._stopped = event.delta.stop_reason
+            self._answered = event.usage.output_tokens
+        elif event.type == "content_block_delta" and event.delta.type == "text_delta":
+            self._said |= bool(event.delta.text.strip())
+            return event.delta.text
+        return ""
+
+    def completion(self) -> Completion:
+        """Return the end of a whole answer.
+
+        Raises:
+            GenerationUnavailable: the events ended before the answer did.
+            AnswerUnusable: the model declined, or said nothing.
+        """
+        if self._stopped is None:
+            raise GenerationUnavailable("Anthropic broke off its answer.")
+        if self._stopped == "refusal":
+            raise AnswerUnusable("The model declines to answer this.")
+        if not self._said:
+            raise AnswerUnusable("The model sent an empty answer.")
+        return Completion(self._model, self._asked, self._answered, cut=self._stopped in _CUT)
 
 
 def _system(prompt: Prompt) -> str:
@@ -87,26 +136,6 @@ def _turns(prompt: Prompt) -> "list[MessageParam]":
         elif one.role == "assistant":
             turns.append({"role": "assistant", "content": one.content})
     return turns
-
-
-def _completion(answer: "Message") -> Completion:
-    """Return what a message says, found by type: thinking may stand before the text."""
-    try:
-        text = "".join(block.text for block in answer.content if block.type == "text")
-        stopped, usage = answer.stop_reason, answer.usage
-    except AttributeError as error:
-        # The SDK checks nothing: a proxy's page with status 200 arrives here as it is.
-        raise GenerationUnavailable("The provider answered with something else.") from error
-    if stopped in _UNUSABLE:
-        raise AnswerUnusable(_UNUSABLE[stopped])
-    if not text.strip():
-        raise AnswerUnusable("The model sent an empty answer.")
-    return Completion(
-        text=text,
-        model=answer.model,
-        prompt_tokens=usage.input_tokens,
-        completion_tokens=usage.output_tokens,
-    )
 
 
 def _translated(error: "APIStatusError") -> GenerationUnavailable:

@@ -1,10 +1,12 @@
-"""Trying again what may pass: exponential pauses with jitter, never past the budget."""
+"""Trying again what may pass: exponential pauses with jitter, until a model's first words."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from typing import TypeVar
 
+from services.query_api.chat_models.base import Deadlines
 from shared.errors import CitewellError, GenerationTimedOut
 
 T = TypeVar("T")
@@ -27,18 +29,33 @@ def pauses(
         yield step / 2 + draw(0, step / 2)
 
 
-async def within_budget(call: Callable[[], Awaitable[T]], *, budget_s: float) -> T:
-    """Call with back-off, and give up when the budget is used up.
+async def retried(
+    begin: Callable[[], AsyncGenerator[T, None]], deadlines: Deadlines, *, tries: int = TRIES
+) -> AsyncGenerator[T, None]:
+    """Yield what a stream yields; one that fails before its first item is begun again.
 
     Raises:
-        GenerationTimedOut: it is.
-        CitewellError: as `with_backoff` does.
+        GenerationTimedOut: a deadline passed.
+        CitewellError: as `with_backoff` does; after the first item whatever the stream raises.
     """
-    try:
-        async with asyncio.timeout(budget_s):
-            return await with_backoff(call, budget_s=budget_s)
-    except TimeoutError as error:
-        raise GenerationTimedOut from error
+    clock = asyncio.get_running_loop().time
+    end = clock() + deadlines.total_s
+    first_s = min(deadlines.first_s, deadlines.total_s)
+
+    async def begun() -> tuple[T, AsyncGenerator[T, None]]:
+        items = begin()
+        return await anext(items), items
+
+    opened = with_backoff(begun, budget_s=first_s, tries=tries)
+    first, items = await _in_time(opened, clock() + first_s)
+    async with aclosing(items):
+        yield first
+        while True:
+            try:
+                item = await _in_time(anext(items), min(end, clock() + deadlines.stall_s))
+            except StopAsyncIteration:
+                return
+            yield item
 
 
 async def with_backoff(
@@ -62,3 +79,11 @@ async def with_backoff(
                 raise
         await asyncio.sleep(wait)
     return await call()
+
+
+async def _in_time(work: Awaitable[T], until: float) -> T:
+    try:
+        async with asyncio.timeout_at(until):
+            return await work
+    except TimeoutError as error:
+        raise GenerationTimedOut from error

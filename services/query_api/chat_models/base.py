@@ -1,8 +1,12 @@
-"""The chat model's port: messages in, text out, within a deadline."""
+"""The chat model's port: messages in, text out as it is written, within deadlines."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from shared.errors import GenerationTimedOut, GenerationUnavailable
+
+Failure = GenerationUnavailable | GenerationTimedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +30,43 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds: until the first words, between two pieces of text, and for all of it."""
+
+    first_s: float
+    stall_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """What was written so far is void: its provider failed (`error`), another begins anew."""
+
+    error: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote (never blank), which model it was, and the tokens it counted.
+    """The end: which model wrote, the tokens it counted, and if the answer was cut short.
 
     `fallback` names the provider, if it is not the one that was to answer first.
     """
 
-    text: str
     model: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cut: bool = False
     fallback: str | None = None
+
+
+Written = str | Discarded | Completion
 
 
 class ChatModel(Protocol):
     """Writes text.
 
-    Raises `GenerationTimedOut` when the budget ran out, and `GenerationUnavailable` for every
-    other failure. An adapter retries what may pass (429, 5xx) by itself, within the budget.
+    Raises `GenerationTimedOut` when a deadline passed, and `GenerationUnavailable` for every
+    other failure. An adapter retries what may pass (429, 5xx) by itself, until the first words.
     """
 
     @property
@@ -51,8 +74,11 @@ class ChatModel(Protocol):
         """The model that answers when a prompt names none."""
         ...
 
-    async def complete(self, prompt: Prompt, *, budget_s: float) -> Completion:
-        """Return the whole answer, after at most `budget_s` seconds."""
+    def stream(self, prompt: Prompt, deadlines: Deadlines) -> AsyncGenerator[Written, None]:
+        """Yield text as it comes (not all of it blank), then one `Completion`.
+
+        Closing the generator ends the call, at the provider too.
+        """
         ...
 
     async def aclose(self) -> None:

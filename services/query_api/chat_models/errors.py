@@ -1,6 +1,6 @@
 """What goes wrong with a chat provider beyond being down or late; the same for every adapter."""
 
-from shared.errors import GenerationUnavailable
+from shared.errors import GenerationUnavailable, Kind
 
 
 class GenerationRefused(GenerationUnavailable):
@@ -20,3 +20,9 @@ class AnswerUnusable(GenerationUnavailable):
     retryable = False
     who = "user"
     hint = "Ask in other words, or another model."
+
+
+class GenerationPaused(GenerationUnavailable):
+    """Every chat provider that could answer failed several times just now, and is left alone."""
+
+    kind = Kind.UNAVAILABLE

@@ -1,33 +1,32 @@
 """The OpenAI chat model: the official SDK against OpenAI or any server that speaks its API."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, cast
 
-from services.query_api.chat_models.backoff import within_budget
-from services.query_api.chat_models.base import Completion, Prompt
+from services.query_api.chat_models.backoff import retried
+from services.query_api.chat_models.base import Completion, Deadlines, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 if TYPE_CHECKING:
     from openai import APIStatusError
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 _PASSES = frozenset({408, 409, 429})
 _SERVER_ERROR = 500
 
 
 class OpenAIChatModel:
-    """Completes through `POST /chat/completions`."""
+    """Completes through `POST /chat/completions`, streamed."""
 
     def __init__(self, *, model: str, api_key: str, base_url: str, timeout_s: float) -> None:
-        """Open a pooled client; nothing is sent yet. `timeout_s` bounds one try."""
+        """Open a pooled client; nothing is sent yet. `timeout_s` bounds each wait of one try."""
         # Imported here: half a second that a process without a provider never spends.
         import openai  # noqa: PLC0415
 
         self._vendor = openai
         self._model = model
-        self._timeout_s = timeout_s
         # The SDK's own retries would multiply with ours and know nothing of the budget.
         self._client = openai.AsyncOpenAI(
             api_key=api_key, base_url=base_url, timeout=timeout_s, max_retries=0
@@ -38,40 +37,81 @@ class OpenAIChatModel:
         """The configured model."""
         return self._model
 
-    async def complete(self, prompt: Prompt, *, budget_s: float) -> Completion:
-        """Return the whole answer."""
-        return await within_budget(lambda: self._complete(prompt), budget_s=budget_s)
+    def stream(
+        self, prompt: Prompt, deadlines: Deadlines
+    ) -> AsyncGenerator[str | Completion, None]:
+        """Yield the answer as it comes, then its end."""
+        return retried(lambda: self._stream(prompt), deadlines)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _complete(self, prompt: Prompt) -> Completion:
+    async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
         vendor = self._vendor
         messages = [{"role": one.role, "content": one.content} for one in prompt.messages]
+        read = _Read(prompt.model or self._model)
         try:
-            answer = await self._client.chat.completions.create(
+            chunks = await self._client.chat.completions.create(
                 model=prompt.model or self._model,
                 messages=cast("Iterable[ChatCompletionMessageParam]", messages),
                 temperature=prompt.temperature,
+                stream=True,
+                stream_options={"include_usage": True},
             )
+            async with chunks:
+                async for chunk in chunks:
+                    if text := read.text_of(chunk):
+                        yield text
         except vendor.APITimeoutError as error:
             raise GenerationTimedOut from error
         except vendor.APIStatusError as error:
             raise _translated(error) from error
         except vendor.OpenAIError as error:
-            raise GenerationUnavailable(f"The chat provider cannot be reached: {error}") from error
-        if not answer.choices:
-            raise GenerationUnavailable("The chat provider sent no answer.")
-        text = answer.choices[0].message.content or ""
-        if not text.strip():
+            raise GenerationUnavailable(f"The chat provider fails: {error}") from error
+        except ValueError as error:
+            raise GenerationUnavailable("The chat provider sent no JSON.") from error
+        yield read.completion()
+
+
+class _Read:
+    """What the chunks of one answer have told so far."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._tokens = (0, 0)
+        self._ended: str | None = None
+        self._declined = False
+        self._said = False
+
+    def text_of(self, chunk: "ChatCompletionChunk") -> str:
+        """Note what a chunk tells, and return its text."""
+        self._model = chunk.model or self._model
+        if chunk.usage:
+            self._tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        self._ended = choice.finish_reason or self._ended
+        self._declined |= bool(choice.delta.refusal)
+        text = choice.delta.content or ""
+        self._said |= bool(text.strip())
+        return text
+
+    def completion(self) -> Completion:
+        """Return the end of a whole answer.
+
+        Raises:
+            GenerationUnavailable: the chunks ended before the answer did.
+            AnswerUnusable: the model declined, or said nothing.
+        """
+        if self._declined or self._ended == "content_filter":
+            raise AnswerUnusable("The model declines to answer this.")
+        if self._ended is None:
+            raise GenerationUnavailable("The chat provider broke off its answer.")
+        if not self._said:
             raise AnswerUnusable("The model sent an empty answer.")
-        return Completion(
-            text=text,
-            model=answer.model,
-            prompt_tokens=answer.usage.prompt_tokens if answer.usage else 0,
-            completion_tokens=answer.usage.completion_tokens if answer.usage else 0,
-        )
+        return Completion(self._model, *self._tokens, cut=self._ended == "length")
 
 
 def _translated(error: "APIStatusError") -> GenerationUnavailable:

@@ -1,13 +1,26 @@
 """The values of an answer: what is asked, what is answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from services.query_api.generation.passages import Claim
+from services.query_api.generation.passages import Claim, Passage
+from services.query_api.retrieval.stopwatch import Stopwatch
 
 EXTRACTIVE = "extractive"
+# Stands behind a sentence that no passage supports, where such are marked in place of left out.
+UNSUPPORTED = "[unsupported]"
+
+
+class Abstention(StrEnum):
+    """Why there is no answer."""
+
+    NOTHING_FOUND = "nothing_found"
+    BELOW_THRESHOLD = "below_threshold"
+    NOT_IN_PASSAGES = "not_in_passages"
+    UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, or the honest word that there is none (`abstained`).
+    """An answer, or the honest word that there is none (`abstained` says why).
 
-    `best_score` is the relevance of the best hit, None if there was no hit at all. `fallback`
-    says what wrote the answer in the place of the first provider: another one, or `extractive`.
+    `statements` are the sentences that state something, `supported` those that a passage holds up;
+    the others were left out or marked. `best_score` is the relevance of the best hit, None if there
+    was no hit at all. `fallback` says what wrote the answer in the place of the first provider:
+    another one, or `extractive`. `degraded` also says `context` where passages had no room in the
+    prompt, and `length` where the answer was cut short.
     """
 
     answer_id: UUID
@@ -56,9 +72,30 @@ class Answer:
     sources: Sequence[str] = ()
     claims: Sequence[Claim] = ()
     confidence: float = 0.0
-    abstained: bool = False
+    abstained: Abstention | None = None
+    statements: int = 0
+    supported: int = 0
     best_score: float | None = None
     fallback: str | None = None
     degraded: Sequence[str] = ()
     usage: Usage = Usage()
     timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An answer to write: the question, what it may rest on, and what is known of the answer.
+
+    `whole`: nothing is shown before the end.
+    """
+
+    question: Question
+    passages: Sequence[Passage]
+    begun: Answer
+    floor: float
+    watch: Stopwatch
+    whole: bool
+
+
+# Yields text that is verified, then the answer.
+Compose = Callable[[Task], AsyncGenerator[str | Answer, None]]

@@ -1,93 +1,85 @@
-"""The model's markers (`[1]`, `[2, 3]`) become sources; what points nowhere is taken out."""
+"""The markers a model writes (`[1]`, `[2, 3]`): found as its text comes, and what they mean."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.query_api.generation.passages import Cited, Claim, Passage
-from services.query_api.generation.quotes import quote_for
-from services.query_api.generation.sentences import spans
-
-_NUMBERS = r"\d{1,4}(?:\s*(?:[,;]|-|\u2013)\s*\d{1,4})*"
-_ONE = rf"(?:\[\s*(?:(?i:passages?|sources?)\s+)?{_NUMBERS}\s*\]|【[^】\n]*】|\[Source:[^\]\n]*\])"
+# White space that stays on its line: a bracket left open there is no marker.
+_GAP = r"[^\S\n]*"
+_NUMBERS = rf"\d{{1,4}}(?:{_GAP}(?:[,;]|-|\u2013){_GAP}\d{{1,4}})*"
+_ONE = (
+    rf"(?:\[{_GAP}(?:(?i:passages?|sources?){_GAP})?{_NUMBERS}{_GAP}\]"
+    r"|【[^】\n]*】|\[Source:[^\]\n]*\])"
+)
 _RUN = re.compile(rf"(?P<blank>\s*)(?P<markers>{_ONE}(?:\s*{_ONE})*)")
 _MARKER = re.compile(_ONE)
 _NUMBER = re.compile(r"(\d{1,4})(?:\s*[-\u2013]\s*(\d{1,4}))?")
 _MAX_RANGE = 20
+# What may yet become a marker, or stands before one.
+_UNDECIDED = re.compile(r"\s*(?:\[[^\]\n]{0,300}|【[^】\n]{0,300})?\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """A place in the answer without its markers, and the passages that markers there mean."""
+class Mark:
+    """A place in the text without its markers, and the numbers that the markers there name.
+
+    A number may be that of no passage: the model invented it.
+    """
 
     at: int
     blank: str
-    passages: Sequence[Passage]
+    numbers: Sequence[int]
 
 
-def resolve(answer: str, passages: Sequence[Passage]) -> Cited:
-    """Put sources in the place of markers, and take out those of no passage that was given.
+class MarkerReader:
+    """Parts a text that comes in pieces into words and marks.
 
-    A model also writes sources by itself (`[Source: …]`): one that is a passage's stays, any
-    other was invented and goes.
+    A model also writes sources by itself (`[Source: …]`): `sources` gives the numbers of those
+    that are known.
+
+    >>> reader = MarkerReader({})
+    >>> reader.read("So it is [9"), reader.read("]."), reader.rest()
+    (('So it is', []), ('.', [Mark(at=0, blank=' ', numbers=[9])]), ('', []))
     """
-    plain, marks = _without_markers(answer, passages)
-    sentences = list(spans(plain))
-    starts = [start for start, _ in sentences]
-    claims: dict[tuple[int, str], Claim] = {}
-    sources: list[list[str]] = []
-    supported: set[int] = set()
-    for mark in marks:
-        # A marker speaks for the sentence it stands in, or behind.
-        sentence = max(0, bisect_left(starts, mark.at) - 1)
-        text = plain[slice(*sentences[sentence])] if sentences else ""
-        supported.add(sentence)
-        made = [_claim(one, text) for one in mark.passages]
-        for claim in made:
-            claims.setdefault((claim.passage.number, claim.quote), claim)
-        sources.append(list(dict.fromkeys(claim.source for claim in made)))
-    support = len(supported) / len(sentences) if sentences else 0.0
-    return Cited(_with_sources(plain, marks, sources), list(claims.values()), support)
 
+    def __init__(self, sources: Mapping[str, int]) -> None:
+        """Take the sources that were given to the model."""
+        self._sources = sources
+        self._held = ""
 
-def _claim(passage: Passage, text: str) -> Claim:
-    chunk, quote = quote_for(text, passage.best_first)
-    return Claim(passage, chunk, text, quote)
+    def read(self, piece: str) -> tuple[str, list[Mark]]:
+        """Return the words that are certain now, and the marks in them; the rest is held."""
+        text = self._held + piece
+        found = _UNDECIDED.search(text)
+        certain = found.start() if found else len(text)
+        self._held = text[certain:]
+        return self._parted(text[:certain])
 
+    def rest(self) -> tuple[str, list[Mark]]:
+        """Return what was held, at the end."""
+        text, self._held = self._held, ""
+        return self._parted(text)
 
-def _without_markers(answer: str, passages: Sequence[Passage]) -> tuple[str, list[_Mark]]:
-    pieces: list[str] = []
-    marks: list[_Mark] = []
-    length = at = 0
-    for run in _RUN.finditer(answer):
-        pieces.append(answer[at : run.start()])
-        length += len(pieces[-1])
-        at = run.end()
-        meant = [
-            one for marker in _MARKER.findall(run["markers"]) for one in _meant(marker, passages)
-        ]
-        if meant:
-            marks.append(_Mark(length, run["blank"] or " ", meant))
-    pieces.append(answer[at:])
-    return "".join(pieces), marks
+    def _parted(self, text: str) -> tuple[str, list[Mark]]:
+        pieces: list[str] = []
+        marks: list[Mark] = []
+        length = at = 0
+        for run in _RUN.finditer(text):
+            pieces.append(text[at : run.start()])
+            length += len(pieces[-1])
+            at = run.end()
+            marks.append(Mark(length, run["blank"], self._named_by(run["markers"])))
+        return "".join([*pieces, text[at:]]), marks
 
+    def _named_by(self, markers: str) -> list[int]:
+        found = [number for one in _MARKER.findall(markers) for number in self._named(one)]
+        return list(dict.fromkeys(found))
 
-def _with_sources(plain: str, marks: Sequence[_Mark], sources: Sequence[Sequence[str]]) -> str:
-    pieces: list[str] = []
-    at = 0
-    for mark, stated in zip(marks, sources, strict=True):
-        pieces += [plain[at : mark.at], mark.blank, " ".join(stated)]
-        at = mark.at
-    pieces.append(plain[at:])
-    return "".join(pieces).strip()
-
-
-def _meant(marker: str, passages: Sequence[Passage]) -> list[Passage]:
-    if marker.startswith("[Source:"):
-        return [passage for passage in passages if marker in passage.sources][:1]
-    numbers = set(_numbers(marker))
-    return [passage for passage in passages if passage.number in numbers]
+    def _named(self, marker: str) -> Iterator[int]:
+        if not marker.startswith("[Source:"):
+            yield from _numbers(marker)
+        elif marker in self._sources:
+            yield self._sources[marker]
 
 
 def _numbers(marker: str) -> Iterator[int]:

@@ -1,8 +1,7 @@
 """`POST /v1/query`, whole or as server-sent events."""
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import structlog
 from fastapi import APIRouter, Request
@@ -15,7 +14,7 @@ from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 from services.query_api.routers.context import Answering, Asker
 from services.query_api.routers.leaving import while_connected
-from services.query_api.routers.sse import comments_until
+from services.query_api.routers.sse import with_pauses
 from services.query_api.schemas import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
 from shared.identity import new_id
@@ -26,12 +25,8 @@ from shared.web.problems import documented
 router = APIRouter(tags=["query"])
 logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.query")
 
-# A token of the stream is a word with the white space behind it.
-_TOKEN = re.compile(r"\s*\S+\s*")
-_DONE_FIELDS = {
-    *("answer", "confidence", "abstained", "best_score", "fallback", "degraded"),
-    *("model", "sources", "usage", "timings"),
-}
+# What `meta` and the `citation`s told already.
+_TOLD = frozenset({"answer_id", "prompt_version", "citations"})
 
 
 @router.post(
@@ -46,15 +41,17 @@ async def query(
 ) -> QueryResponse | StreamingResponse:
     """Answer from a collection's passages, each statement with its source.
 
-    With `stream` the answer comes as events: `meta`, `token`s, `citation`s, then one `done` or
-    `error`. What fails before the first event is a problem with its own status.
+    With `stream` the answer comes as events: `meta`, `token`s (a verified sentence each),
+    `citation`s, then one `done` or `error`. What fails before the first event is a problem with
+    its own status.
     """
     question, watch = _question(body, caller), Stopwatch()
     found = await while_connected(request, answerer.retrieve(question))
     if body.stream:
         events = _events(answerer, question, found, watch)
         return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
-    return QueryResponse.of(await answerer.write(question, found, watch))
+    written = answerer.write(question, found, watch)
+    return QueryResponse.of(await while_connected(request, written))
 
 
 async def _events(
@@ -68,26 +65,25 @@ async def _events(
             "prompt_version": VERSION,
         },
     )
-    work = asyncio.create_task(answerer.write(question, found, watch))
-    async for comment in comments_until(work):
-        yield comment
     try:
-        answer = work.result()
+        async with aclosing(with_pauses(answerer.stream(question, found, watch))) as written:
+            async for one in written:
+                for told in _told(one):
+                    yield told
     except Exception as error:
         logger.exception("stream_failed", error=type(error).__name__)
         yield sse.event("error", problem_of(error).model_dump(mode="json", exclude_none=True))
-        return
-    for one in _answer_events(answer):
-        yield one
 
 
-def _answer_events(answer: Answer) -> list[str]:
-    response = QueryResponse.of(answer)
-    whole = response.model_dump(mode="json", exclude_none=True)
+def _told(one: str | Answer | None) -> list[str]:
+    if one is None:
+        return [sse.COMMENT]
+    if isinstance(one, str):
+        return [sse.event("token", {"text": one})]
+    whole = QueryResponse.of(one).model_dump(mode="json", exclude_none=True)
     return [
-        *(sse.event("token", {"text": token}) for token in _TOKEN.findall(answer.text)),
         *(sse.event("citation", citation) for citation in whole["citations"]),
-        sse.event("done", {key: whole[key] for key in whole if key in _DONE_FIELDS}),
+        sse.event("done", {key: whole[key] for key in whole if key not in _TOLD}),
     ]
 
 

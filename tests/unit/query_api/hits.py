@@ -26,10 +26,12 @@ def make_hit(
         version=1,
         ordinal=ordinal,
         text=text,
+        tokens=len(text.split()),
         page_start=page,
         page_end=page_turns[-1][1] if page_turns else page,
         page_turns=page_turns,
         section=section,
+        boxes=(),
         filename=filename,
         attributes={},
     )

@@ -1,13 +1,15 @@
 """How an answer comes about from what was found; retrieval itself is tested with real stores."""
 
 import re
+from typing import Any
 
 import pytest
 
 from services.query_api.chat_models.base import ChatModel, Prompt
 from services.query_api.chat_models.scripted import ScriptedChatModel
 from services.query_api.generation.answering import Answerer
-from services.query_api.generation.answers import Answer, Question
+from services.query_api.generation.answers import Abstention, Answer, Question
+from services.query_api.generation.composing import Composer
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
 from services.query_api.rerank.reranker import build_reranker
 from services.query_api.retrieval.hits import Found, Hit
@@ -20,6 +22,7 @@ from shared.embeddings.spaces import FAKE
 from shared.errors import GenerationTimedOut, GenerationUnavailable, InvalidInput
 from shared.identity import new_id
 from shared.settings import DatabaseSettings, QuerySettings
+from shared.settings_answers import AnswerSettings
 from shared.settings_rerank import RerankSettings
 from shared.vectors.memory import MemoryVectorStore
 from tests.unit.query_api.hits import make_hit
@@ -27,7 +30,7 @@ from tests.unit.query_api.hits import make_hit
 LEAVE = "Staff have 26 days of vacation. Parental leave is 16 weeks."
 
 
-def answerer(model: ChatModel | None) -> Answerer:
+def answerer(model: ChatModel | None, **settings: Any) -> Answerer:
     database = build_database(DatabaseSettings(url="postgresql://nowhere/none"))
     retriever = Retriever(
         database=database,
@@ -37,7 +40,14 @@ def answerer(model: ChatModel | None) -> Answerer:
         reranker=build_reranker(RerankSettings()),
         depth=10,
     )
-    return Answerer(retriever=retriever, chat_model=model, settings=QuerySettings())
+    answers = AnswerSettings(**settings)
+    composer = Composer(chat_model=model, settings=QuerySettings(), answers=answers)
+    return Answerer(
+        retriever=retriever,
+        chat_model=model,
+        compose=composer.compose,
+        context_tokens=answers.context_tokens,
+    )
 
 
 def question(
@@ -67,7 +77,7 @@ async def test_a_models_markers_become_citations() -> None:
     assert answer.text == "It is 16 weeks [Source: hr.pdf, page 7]."
     assert answer.sources == ["[Source: hr.pdf, page 7]"]
     assert [claim.quote for claim in answer.claims] == ["Parental leave is 16 weeks."]
-    assert (answer.model, answer.fallback, answer.abstained) == ("scripted", None, False)
+    assert (answer.model, answer.fallback, answer.abstained) == ("scripted", None, None)
     assert answer.confidence == 0.8
     assert answer.usage.completion_tokens == 5
     assert answer.degraded == ("embedder",)
@@ -77,7 +87,8 @@ async def test_a_models_markers_become_citations() -> None:
 async def test_below_the_floor_no_model_is_asked() -> None:
     model = ScriptedChatModel("I know it anyway.")
     answer = await write(model, make_hit(LEAVE, score=0.2))
-    assert (answer.abstained, answer.confidence, answer.sources) == (True, 0, ())
+    assert answer.abstained is Abstention.BELOW_THRESHOLD
+    assert (answer.confidence, answer.sources) == (0, ())
     assert answer.best_score == 0.2
     assert re.search(r"0\.20.*0\.40", answer.text)
     assert model.prompts == []
@@ -85,7 +96,7 @@ async def test_below_the_floor_no_model_is_asked() -> None:
 
 async def test_nothing_found_is_said_so() -> None:
     answer = await write(None)
-    assert (answer.abstained, answer.best_score) == (True, None)
+    assert (answer.abstained, answer.best_score) == (Abstention.NOTHING_FOUND, None)
 
 
 async def test_the_asker_may_set_the_threshold() -> None:
@@ -148,8 +159,3 @@ async def test_the_temperature_is_low_unless_asked_otherwise() -> None:
     await write(ScriptedChatModel(tell), make_hit(LEAVE))
     await write(ScriptedChatModel(tell), make_hit(LEAVE), asked=question(temperature=0.7))
     assert seen == [0.1, 0.7]
-
-
-async def test_text_without_a_source_has_no_confidence() -> None:
-    answer = await write(ScriptedChatModel("It is 16 weeks."), make_hit(LEAVE))
-    assert (answer.confidence, answer.sources, answer.abstained) == (0, [], False)

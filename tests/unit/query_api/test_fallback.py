@@ -5,12 +5,17 @@ import time
 import pytest
 from prometheus_client import REGISTRY
 
-from services.query_api.chat_models.base import Message, Prompt
-from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
+from services.query_api.chat_models.base import Discarded, Message, Prompt
+from services.query_api.chat_models.errors import (
+    AnswerUnusable,
+    GenerationPaused,
+    GenerationRefused,
+)
 from services.query_api.chat_models.fallback import FAIR_TRY_S, FallbackChatModel, Provider
 from services.query_api.chat_models.scripted import Script, ScriptedChatModel
 from shared.breaker import FAILURES, PAUSE_S
 from shared.errors import CitewellError, GenerationTimedOut, GenerationUnavailable
+from tests.support.chatting import deadlines, said_by
 from tests.unit.query_api.clock import Clock
 
 PROMPT = Prompt([Message("user", "Why?")], temperature=0.1)
@@ -32,8 +37,8 @@ class Pair:
 
     async def ask(self, model: str | None = None, budget_s: float = BUDGET_S) -> tuple[str, ...]:
         prompt = Prompt(PROMPT.messages, PROMPT.temperature, model)
-        answer = await self.model.complete(prompt, budget_s=budget_s)
-        return (answer.text, answer.model, answer.fallback or "")
+        answer = await said_by(self.model, prompt, total_s=budget_s)
+        return (answer.text, answer.end.model, answer.end.fallback or "")
 
     async def ask_in_vain(self, times: int, budget_s: float = BUDGET_S) -> None:
         for _ in range(times):
@@ -87,7 +92,7 @@ async def test_both_together_take_no_longer_than_the_budget() -> None:
     slow = [Provider(name, ScriptedChatModel("Late.", delay_s=0.3)) for name in ("a", "b")]
     began = time.monotonic()
     with pytest.raises(GenerationTimedOut):
-        await FallbackChatModel(slow).complete(PROMPT, budget_s=0.4)
+        await said_by(FallbackChatModel(slow), PROMPT, total_s=0.4)
     assert 0.35 < time.monotonic() - began < 0.55
 
 
@@ -100,7 +105,7 @@ async def test_a_fast_failure_passes_its_time_on() -> None:
 async def test_an_only_provider_has_the_whole_budget() -> None:
     alone = ScriptedChatModel("Late but good.", delay_s=0.15)
     model = FallbackChatModel([Provider("openai", alone)])
-    assert (await model.complete(PROMPT, budget_s=0.2)).text == "Late but good."
+    assert (await said_by(model, PROMPT, total_s=0.2)).text == "Late but good."
 
 
 async def test_a_provider_that_keeps_failing_is_skipped_and_asked_again_later() -> None:
@@ -127,11 +132,12 @@ async def test_when_all_are_skipped_nobody_is_asked() -> None:
     await pair.ask_in_vain(FAILURES)
     before = calls("anthropic", "skipped")
     pair.clock.now += 10
-    with pytest.raises(GenerationUnavailable, match="left alone") as caught:
-        await pair.ask()
-    assert caught.value.retry_after_s == PAUSE_S - 10
+    for model in (None, "claude-test"):
+        with pytest.raises(GenerationPaused, match="left alone") as caught:
+            await pair.ask(model)
+        assert caught.value.retry_after_s == PAUSE_S - 10
     assert len(pair.first.prompts) == len(pair.second.prompts) == FAILURES
-    assert calls("anthropic", "skipped") == before + 1
+    assert calls("anthropic", "skipped") == before + 2
 
 
 async def test_an_answer_nobody_can_use_is_no_reason_to_skip_a_provider() -> None:
@@ -165,7 +171,7 @@ async def test_another_vendors_model_is_not_asked_of_anthropic_though_it_is_firs
     pair = Pair()
     reversed_order = FallbackChatModel(list(reversed(pair.model._providers)))  # noqa: SLF001
     prompt = Prompt(PROMPT.messages, 0, "gpt-9")
-    assert (await reversed_order.complete(prompt, budget_s=1)).text == "From gpt."
+    assert (await said_by(reversed_order, prompt, total_s=1)).text == "From gpt."
 
 
 async def test_a_gateways_own_claude_stays_with_the_gateway() -> None:
@@ -175,14 +181,14 @@ async def test_a_gateways_own_claude_stays_with_the_gateway() -> None:
         [Provider("anthropic", anthropic, families=("claude",)), Provider("openai", gateway)]
     )
     prompt = Prompt(PROMPT.messages, 0, "claude-test")
-    assert (await model.complete(prompt, budget_s=1)).text == "From the gateway."
+    assert (await said_by(model, prompt, total_s=1)).text == "From the gateway."
 
 
 async def test_without_a_better_one_the_first_is_asked_for_any_name() -> None:
     claude = ScriptedChatModel("From claude.", name="claude-test")
     model = FallbackChatModel([Provider("anthropic", claude, families=("claude",))])
     prompt = Prompt(PROMPT.messages, 0, "gpt-9")
-    assert (await model.complete(prompt, budget_s=1)).model == "gpt-9"
+    assert (await said_by(model, prompt, total_s=1)).end.model == "gpt-9"
 
 
 async def test_a_named_models_failure_is_the_answer_and_closes_no_provider_to_others() -> None:
@@ -193,3 +199,29 @@ async def test_a_named_models_failure_is_the_answer_and_closes_no_provider_to_ot
     pair.first.script = "From gpt."
     assert (await pair.ask())[0] == "From gpt."
     await pair.model.aclose()
+
+
+async def test_a_configured_model_asked_for_by_name_is_told_to_its_breaker() -> None:
+    pair = Pair(GenerationUnavailable())
+    for _ in range(FAILURES):
+        with pytest.raises(GenerationUnavailable):
+            await pair.ask("gpt-test")
+    with pytest.raises(GenerationPaused):
+        await pair.ask("gpt-test")
+    assert len(pair.first.prompts) == FAILURES
+    assert (await pair.ask())[2] == "anthropic"
+
+
+async def test_what_a_provider_wrote_before_it_failed_is_discarded() -> None:
+    failure = GenerationUnavailable("Cut.")
+    pair = Pair(("From ", failure))
+    written = [one async for one in pair.model.stream(PROMPT, deadlines())]
+    assert written[:2] == ["From", " "]
+    assert written[2] == Discarded(failure)
+    assert "".join(one for one in written[3:] if isinstance(one, str)) == "From claude."
+
+
+async def test_a_slow_writer_that_has_begun_is_not_cut_at_its_share() -> None:
+    pair = Pair(("From ", "gpt."))
+    pair.first.pause_s = 0.15
+    assert (await pair.ask(budget_s=0.4))[0] == "From gpt."

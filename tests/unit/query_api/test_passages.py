@@ -4,10 +4,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 from services.query_api.generation.extractive import extract
-from services.query_api.generation.markers import resolve
 from services.query_api.generation.passages import Passage, numbered
 from services.query_api.retrieval.hits import Context, Hit
 from tests.unit.query_api.hits import make_hit
+from tests.unit.query_api.written import cited
 
 VERSION = uuid4()
 REPEATED = "The keel of the ship is made of lead."
@@ -74,27 +74,28 @@ def test_a_passage_stands_under_the_titles_that_all_of_it_has() -> None:
     assert numbered(parts[:1])[0].section == ["Ship", "Hull"]
 
 
-def test_a_quote_from_a_neighbour_names_the_neighbours_chunk_and_page() -> None:
+async def test_a_quote_from_a_neighbour_names_the_neighbours_chunk_and_page() -> None:
     passages = numbered([widened(3)])
-    cited = resolve("The sails are of linen [1].", passages)
-    [claim] = cited.claims
+    found = await cited("The sails are of linen [1].", passages)
+    [claim] = found.claims
     assert claim.chunk.ordinal == 2
     assert (claim.quote, claim.page, claim.score) == (TEXTS[2], 3, 0.9)
-    assert cited.text == "The sails are of linen [Source: ship.pdf, page 3]."
+    assert found.text == "The sails are of linen [Source: ship.pdf, page 3]."
 
 
-def test_every_page_of_a_passage_may_be_named_as_its_source() -> None:
+async def test_every_page_of_a_passage_may_be_named_as_its_source() -> None:
     text = "Sailors [Source: ship.pdf, page 5]. Nothing [Source: ship.pdf, page 9]."
-    assert resolve(text, numbered([widened(3)])).sources == ["[Source: ship.pdf, page 5]"]
+    found = await cited(text, numbered([widened(3)]))
+    assert found.sources == ["[Source: ship.pdf, page 5]"]
 
 
-def test_what_two_chunks_have_is_quoted_from_the_better_one() -> None:
+async def test_what_two_chunks_have_is_quoted_from_the_better_one() -> None:
     passages = numbered([hit_at(1, 0.8), hit_at(0, 0.5)])
-    for cited in (
+    for found in (
         extract("What is the keel made of?", passages),
-        resolve("The keel is made of lead [1].", passages),
+        await cited("The keel is made of lead [1].", passages),
     ):
-        assert [(claim.chunk.ordinal, claim.score) for claim in cited.claims] == [(1, 0.8)]
+        assert [(claim.chunk.ordinal, claim.score) for claim in found.claims] == [(1, 0.8)]
 
 
 def test_an_extract_speaks_of_the_neighbours_too() -> None:

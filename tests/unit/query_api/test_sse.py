@@ -1,9 +1,10 @@
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.query_api.routers.sse import comments_until
+from services.query_api.routers.sse import with_pauses
 from shared.web.sse import event
 
 
@@ -14,21 +15,52 @@ def test_an_event_is_one_line_of_json() -> None:
     assert json.loads(data.removeprefix("data: ")) == {"text": "two\nlines \u2028 and an \u00e9"}
 
 
-async def test_comments_keep_the_line_open_until_the_work_is_done() -> None:
+async def test_pauses_are_told_while_nothing_comes() -> None:
     go = asyncio.Event()
-    work = asyncio.create_task(go.wait())
-    comments = comments_until(work, every_s=0.01)
-    assert (await anext(comments)).startswith(":")
-    assert (await anext(comments)).endswith("\n\n")
+
+    async def work() -> AsyncGenerator[str, None]:
+        yield "first"
+        await go.wait()
+        yield "second"
+
+    told = with_pauses(work(), every_s=0.01)
+    assert [await anext(told) for _ in range(3)] == ["first", None, None]
     go.set()
-    assert [comment async for comment in comments] == []
-    assert work.result() is True
+    assert [one async for one in told if one is not None] == ["second"]
 
 
-async def test_a_reader_who_leaves_stops_the_work() -> None:
-    work = asyncio.create_task(asyncio.sleep(60))
-    comments = comments_until(work, every_s=0.01)
-    await anext(comments)
-    await comments.aclose()
+async def test_a_reader_who_leaves_ends_the_work() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> AsyncGenerator[str, None]:
+        try:
+            await asyncio.sleep(60)
+            yield "never"
+        finally:
+            ended.set()
+
+    told = with_pauses(work(), every_s=0.01)
+    await anext(told)
+    await told.aclose()
+    assert ended.is_set()
+
+
+async def test_a_reader_who_is_cut_off_ends_the_work() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> AsyncGenerator[str, None]:
+        try:
+            await asyncio.sleep(60)
+            yield "never"
+        finally:
+            ended.set()
+
+    async def read() -> list[str | None]:
+        return [one async for one in with_pauses(work())]
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(0.01)
+    reading.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await work
+        await reading
+    assert ended.is_set()
