@@ -11,13 +11,10 @@ tables in Markdown: latency, CPU of the query process, many clients at once, fil
 
 import argparse
 import asyncio
-import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -25,10 +22,10 @@ from statistics import quantiles
 from typing import Any
 
 import httpx
+from own_service import answering, cpu_s, query_service, surroundings_of
 from qdrant_client import AsyncQdrantClient, models
 from search_corpus import ATTRIBUTE, Prose, Target, fill, target_of
 
-from citewell.embedded.parts import free_port
 from shared.database.engine import build_database
 from shared.embeddings.local import LocalEmbedder, local_folder
 from shared.embeddings.spaces import embedding_space
@@ -43,7 +40,6 @@ FILTERS: Mapping[str, dict[str, Any]] = {
     "1 %": {ATTRIBUTE: {"lt": 1}},
     "50 %": {ATTRIBUTE: {"lt": 50}},
 }
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -104,12 +100,6 @@ def _filter(target: Target, filters: Mapping[str, Any]) -> models.Filter:
     return models.Filter(must=must)
 
 
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of one process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / TICKS
-
-
 def percentiles(seconds: list[float]) -> str:
     """Return the median and the 95th percentile in milliseconds, as two cells."""
     cuts = quantiles(seconds, n=20)
@@ -167,22 +157,6 @@ async def at_once(bench: Bench, seconds: float) -> None:
         print(error[:300])
 
 
-@contextmanager
-def query_service() -> Iterator[tuple[str, int]]:
-    """Start a query service in the stack's surroundings; yield its URL and process id."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "services.query_api.app:app", "--port", str(port)]
-    quiet = ["--log-level", "warning", "--no-access-log"]
-    process = subprocess.Popen(
-        [*command, *quiet], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @asynccontextmanager
 async def bench_on(
     ready: Mapping[str, Any], settings: Settings, count: int
@@ -202,7 +176,7 @@ async def bench_on(
     qdrant = AsyncQdrantClient(url=settings.qdrant.url, api_key=_secret(settings))
     with query_service() as (service, pid):
         async with httpx.AsyncClient(base_url=service, headers=key, timeout=30) as http:
-            await _answering(http)
+            await answering(http)
             yield Bench(http, collection, own, qdrant, target, pid)
     for part in (own, store, database):
         await part.aclose()
@@ -212,19 +186,6 @@ async def bench_on(
 def _secret(settings: Settings) -> str | None:
     key = settings.qdrant.api_key
     return key.get_secret_value() if key else None
-
-
-async def _answering(http: httpx.AsyncClient) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            (await http.get("/healthz")).raise_for_status()
-        except httpx.HTTPError:
-            if time.monotonic() > end:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return
 
 
 async def measure(given: argparse.Namespace, ready: Mapping[str, Any]) -> None:
@@ -250,11 +211,7 @@ def main() -> None:
     ask.add_argument("--searches", type=int, default=300)
     ask.add_argument("--seconds", type=float, default=20)
     given = ask.parse_args()
-    ready = json.loads((given.data / "ready.json").read_text())
-    gateway = Path(f"/proc/{ready['pids']['gateway']}/environ").read_bytes().decode()
-    # The stack's own surroundings, secrets included: nothing of them is printed.
-    for name, _, value in (line.partition("=") for line in gateway.split("\0") if line):
-        os.environ[name] = value  # noqa: TID251 - settings are read after this
+    ready = surroundings_of(given.data)
     asyncio.run(measure(given, ready))
 
 
