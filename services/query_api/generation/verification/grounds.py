@@ -1,0 +1,97 @@
+"""The sentences of the passages a question has, read once, and how rare their terms are."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from services.query_api.generation.passages import Passage
+from services.query_api.generation.sentences import spans
+from services.query_api.generation.verification.names import Name, names_of
+from services.query_api.generation.verification.readings import Reading
+from shared.database.live_chunks import LiveChunk
+
+# What parts the cells of a table's row.
+_CELLS = ("|", "\t")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sentence of a passage: whose it is, its span in its chunk, its place in the passage."""
+
+    passage: Passage
+    chunk: LiveChunk
+    start: int
+    end: int
+    place: int
+    reading: Reading
+
+    @cached_property
+    def names(self) -> Sequence[Name]:
+        """The words of names in it."""
+        return names_of(self.reading)
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a table."""
+        return any(mark in self.reading.text for mark in _CELLS)
+
+    @property
+    def id(self) -> tuple[int, int]:
+        """What tells it from all others of the question."""
+        return self.passage.number, self.place
+
+
+class Grounds:
+    """All that an answer may rest on, sentence by sentence."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        """Read the passages."""
+        self.passages = passages
+        self._sources = {one.number: list(_sources(one)) for one in passages}
+        self._heads = {one.number: Reading(_head(one)) for one in passages}
+        self._having = Counter(key for one in self.sources(passages) for key in one.reading.keys)
+        self._count = sum(map(len, self._sources.values()))
+
+    def sources(self, passages: Iterable[Passage]) -> list[Source]:
+        """Return the sentences of some passages, in order."""
+        return [source for one in passages for source in self._sources[one.number]]
+
+    def head(self, passage: Passage) -> Reading:
+        """Return what stands over a passage: its titles and its file's name."""
+        return self._heads[passage.number]
+
+    def rarity(self, key: str) -> float:
+        """Return BM25's idf of a term over these sentences; one that none has is as one of one."""
+        having = max(1, self._having[key])
+        return math.log(1 + (self._count - having + 0.5) / (having + 0.5))
+
+    def around(self, source: Source) -> list[Source]:
+        """Return a sentence with what it is read with: neighbours, of a row the table's first."""
+        beside = self._sources[source.passage.number]
+        near = beside[max(0, source.place - 1) : source.place + 2]
+        return [*near, *self._first_row(source, beside)]
+
+    def _first_row(self, source: Source, beside: list[Source]) -> list[Source]:
+        if not source.is_row:
+            return []
+        first = source.place
+        while first > 0 and beside[first - 1].is_row:
+            first -= 1
+        return beside[first : first + 1]
+
+
+def _sources(passage: Passage) -> Iterator[Source]:
+    # What one chunk repeats of the one before is one sentence.
+    found: dict[str, tuple[LiveChunk, int, int]] = {}
+    for chunk in passage.chunks:
+        for start, end in spans(chunk.text):
+            found.setdefault(chunk.text[start:end], (chunk, start, end))
+    for place, (text, (chunk, start, end)) in enumerate(found.items()):
+        yield Source(passage, chunk, start, end, place, Reading(text))
+
+
+def _head(passage: Passage) -> str:
+    titles = dict.fromkeys(title for chunk in passage.chunks for title in chunk.section)
+    return ". ".join((*titles, passage.chunks[0].filename))

@@ -1,0 +1,138 @@
+"""The names of a text: who and what it speaks of, told by capitals; identifiers and addresses.
+
+German and headings have capitals everywhere, so capitals tell nothing there: only identifiers are
+names then, and nouns are words.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.query_api.generation.verification.alike import alike
+from services.query_api.generation.verification.readings import Reading, Word, is_number
+from shared.embeddings.languages import languages_of, stop_words
+from shared.embeddings.words import plain, words_of
+
+# A text with more capitals than these, of its words behind the first, says nothing by them.
+MOST_CAPITALS = 0.5
+_LEAST_PREFIX = 4
+_MOST_ENDING = 4
+_MONTHS = """
+january february march april may june july august september october november december
+"""
+# Letters that are capital for how they stand, not for what they say.
+_IDLE_CAPITALS = frozenset({"i", "ok"})
+_ENDS_BEFORE = re.compile(r"(?:^|[.!?:;\u2022\"\u201c\u2018(\[]\s*|\n\s*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One word of a name, and where it stands among the text's words.
+
+    One that is not `sure` begins a sentence, so that its capital may tell nothing.
+    """
+
+    word: Word
+    place: int
+    sure: bool
+
+    @property
+    def folded(self) -> str:
+        """It in lower case, in one form of each character."""
+        return self.word.folded
+
+
+def names_of(reading: Reading) -> list[Name]:
+    """Return the words of names, in order."""
+    if _capitals_are_idle(reading):
+        return [name for name in _candidates(reading) if _is_coded(name.word.text)]
+    return list(_candidates(reading))
+
+
+def in_words(name: str, there: Collection[str]) -> bool:
+    """Tell whether a name is among these folded words, in its own form or one made from it.
+
+    `Norway` is in `Norwegian`; `France` and `French` stand in one line of the list of words that
+    are alike.
+    """
+    if name in there:
+        return True
+    return len(name) >= _LEAST_PREFIX and any(_of_one_root(name, other) for other in there)
+
+
+def is_initials(name: str, words: Sequence[str]) -> bool:
+    """Tell whether an acronym's letters begin words that follow one another: `HR`, human resources.
+
+    Words without a capital's weight (`of`, `and`) may stand between.
+    """
+    letters = name.lower()
+    told = [word for word in words if word not in stop_words("english")]
+    return len(letters) > 1 and any(
+        all(word.startswith(letter) for word, letter in zip(told[at:], letters, strict=False))
+        for at in range(len(told) - len(letters) + 1)
+    )
+
+
+def _candidates(reading: Reading) -> Iterator[Name]:
+    words = reading.words
+    for place, word in enumerate(words):
+        if _is_capital(word) and not _is_idle(word):
+            yield Name(word, place, _is_sure(reading, words, place))
+
+
+def _is_capital(word: Word) -> bool:
+    return word.text[0].isupper() or _is_coded(word.text)
+
+
+def _is_coded(text: str) -> bool:
+    """Tell an acronym, an identifier or a word with capitals inside."""
+    if any(character.isdigit() for character in text):
+        return any(character.isalpha() for character in text) and not is_number(text.lower())
+    return sum(character.isupper() for character in text) > 1
+
+
+def _is_idle(word: Word) -> bool:
+    lower = word.folded
+    if lower in _MONTHS.split() or lower in _IDLE_CAPITALS or len(lower) == 1:
+        return True
+    return word.idle and not (word.text.isupper() and len(word.text) > 1)
+
+
+def _is_sure(reading: Reading, words: Sequence[Word], place: int) -> bool:
+    word = words[place]
+    if _is_coded(word.text):
+        return True
+    if not _ENDS_BEFORE.search(reading.text[max(0, word.start - 4) : word.start]):
+        return True
+    after = words[place + 1] if place + 1 < len(words) else None
+    return after is not None and _follows(word, after) and not _is_idle(after)
+
+
+def _follows(word: Word, after: Word) -> bool:
+    between = after.start - word.start - len(word.text)
+    return between == 1 and after.text[0].isupper()
+
+
+def _capitals_are_idle(reading: Reading) -> bool:
+    words = reading.words
+    behind = [after for before, after in pairwise(words) if before.text.isalpha()]
+    if not behind:
+        return False
+    share = sum(word.text[0].isupper() for word in behind if not word.text.isupper()) / len(behind)
+    return share > MOST_CAPITALS or is_german(reading.text)
+
+
+def is_german(text: str) -> bool:
+    """Tell a text of the language whose nouns are all capital."""
+    return languages_of(words_of(plain(text))).get("LATIN") == "german"
+
+
+def _of_one_root(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    if len(short) < _LEAST_PREFIX or long[0] != short[0]:
+        return False
+    if alike(short) == alike(long) and len(short) <= _LEAST_PREFIX + 2:
+        return True
+    short = short[: max(_LEAST_PREFIX, len(short) - 1)]
+    return long.startswith(short) and len(long) - len(short) <= _MOST_ENDING

@@ -1,0 +1,77 @@
+"""A text read once: its terms, its words in order, its numbers; what is dear waits to be asked."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from services.query_api.generation.verification.alike import alike, all_alike
+from services.query_api.generation.verification.number_words import NUMBER_WORDS
+from services.query_api.generation.verification.numbers import Number, numbers_of
+from shared.embeddings.languages import STOP_WORDS, stems
+from shared.embeddings.sparse import terms
+from shared.embeddings.words import plain
+
+_WORD = re.compile(r"[^\W_]+")
+_STOP_WORDS = STOP_WORDS["english"]
+# Numbers are compared as numbers, so their words and digits are no terms: `10th`, `1990s`, `16`.
+_DIGITS = re.compile(r"[\d-]+(?:st|nd|rd|th|s)?|[\d-]+(?:k|m|bn)?")
+_NUMBER_TERMS = frozenset(stems(sorted(NUMBER_WORDS), "english"))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it stands, in lower case, and what it is compared by.
+
+    `start` is where it begins. `idle` ones say nothing of what the text is about.
+    """
+
+    text: str
+    folded: str
+    key: str
+    start: int
+    idle: bool
+
+
+class Reading:
+    """A text and what can be compared of it."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text in one form of each character."""
+        self.text = unicodedata.normalize("NFKC", text)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Its terms, numbers left out, by what they are compared by."""
+        return all_alike(term for term in terms(self.text) if not is_number(term))
+
+    @cached_property
+    def words(self) -> Sequence[Word]:
+        """Its words in order, idle ones too."""
+        found = list(_WORD.finditer(self.text))
+        lowered = [plain(one[0]) for one in found]
+        return [
+            Word(one[0], lower, alike(stem), one.start(), lower in _STOP_WORDS or is_number(stem))
+            for one, lower, stem in zip(found, lowered, stems(lowered, "english"), strict=True)
+        ]
+
+    @cached_property
+    def folded(self) -> frozenset[str]:
+        """Its words in lower case, idle ones too."""
+        return frozenset(word.folded for word in self.words)
+
+    @cached_property
+    def numbers(self) -> Sequence[Number]:
+        """Its numbers in order."""
+        return numbers_of(self.text)
+
+    @cached_property
+    def values(self) -> frozenset[str]:
+        """All ways to read its numbers."""
+        return frozenset(value for number in self.numbers for value in number.values)
+
+
+def is_number(term: str) -> bool:
+    """Tell whether a term is one of a number."""
+    return term in _NUMBER_TERMS or _DIGITS.fullmatch(term) is not None
