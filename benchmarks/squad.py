@@ -97,10 +97,12 @@ class Shelf:
             version=1,
             ordinal=0,
             text=self._squad.texts[paragraph],
+            tokens=1,
             page_start=1,
             page_end=1,
             page_turns=(),
             section=(title,),
+            boxes=(),
             filename=f"{paragraph.replace('#', '-')}.txt",
             attributes={},
         )

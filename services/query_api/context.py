@@ -16,6 +16,7 @@ from services.query_api.upstreams import Upstreams
 from shared.auth.authenticator import Authenticator
 from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
+from shared.embeddings.spaces import LOCAL
 from shared.settings import Settings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
@@ -73,7 +74,12 @@ def build_context(settings: Settings) -> ProcessContext:
     retriever = searching(embedder_of=embedders.of, results=results)
     # A round's own: what is remembered for callers would hide what has changed.
     forgetful = partial(searching, results=ResultCache(database, max_bytes=0, ttl_s=0))
-    composer = Composer(chat_model=chat_model, settings=query, answers=settings.answers)
+    composer = Composer(
+        chat_model=chat_model,
+        evidence=embedders.of(LOCAL.name),
+        settings=query,
+        answers=settings.answers,
+    )
     return ProcessContext(
         database=database,
         vectors=vectors,

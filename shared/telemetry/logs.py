@@ -27,7 +27,15 @@ _SECRET_TEXT = (
     (re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"), REDACTED),
 )
 # Chatty libraries, and uvicorn's access log, which the request middleware replaces.
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "sqlalchemy.engine", "asyncio")
+_QUIET = (
+    "uvicorn.access",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "sqlalchemy.engine",
+    "asyncio",
+)
 
 
 def set_up_logs(settings: TelemetrySettings, *, service: str, stream: TextIO | None = None) -> None:

@@ -70,7 +70,7 @@ def server() -> Iterator[Provider]:
 def provider(server: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.01)
     server.behave()
-    server.chat_text = "It is 16 weeks [1], or so I dreamt [7]."
+    server.chat_text = "It is 16 weeks [1], at full pay [7]. It is 18 weeks [1]."
     return server
 
 
@@ -87,7 +87,7 @@ async def test_a_provider_writes_and_its_invented_markers_go(
     settings = query_settings(database_url, qdrant_url, openai=chat(provider))
     async with started_query_api(settings) as api:
         answer = await api.ask(QUESTION, temperature=0.3)
-    assert answer["answer"] == "It is 16 weeks [Source: hr.txt, page 1], or so I dreamt."
+    assert answer["answer"] == "It is 16 weeks [Source: hr.txt, page 1], at full pay."
     assert (answer["model"], "fallback" in answer) == ("gpt-test", False)
     assert answer["usage"]["total_tokens"] > 0
     (request,) = provider.requests

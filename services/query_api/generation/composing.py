@@ -9,11 +9,12 @@ import structlog
 from services.query_api.chat_models.base import ChatModel, Completion, Deadlines, Prompt
 from services.query_api.generation.abstaining import abstained
 from services.query_api.generation.answers import EXTRACTIVE, Abstention, Answer, Task, Usage
-from services.query_api.generation.checking import Verifier
 from services.query_api.generation.extractive import extract
 from services.query_api.generation.passages import Cited
 from services.query_api.generation.prompt import messages
+from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.generation.writing import Writing
+from shared.embeddings.base import Embedder
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 from shared.settings import QuerySettings
 from shared.settings_answers import AnswerSettings
@@ -32,10 +33,16 @@ class Composer:
     """
 
     def __init__(
-        self, *, chat_model: ChatModel | None, settings: QuerySettings, answers: AnswerSettings
+        self,
+        *,
+        chat_model: ChatModel | None,
+        evidence: Embedder | None,
+        settings: QuerySettings,
+        answers: AnswerSettings,
     ) -> None:
-        """Take the model, if one is configured."""
+        """Take the model, if one is configured, and what tells how near in meaning texts are."""
         self._chat_model = chat_model
+        self._evidence = evidence
         self._settings = settings
         self._answers = answers
 
@@ -65,7 +72,8 @@ class Composer:
 
     def _writing(self, task: Task) -> Writing:
         marks = self._answers.unsupported == "mark"
-        return Writing(task.passages, Verifier(), whole=task.whole, marks=marks)
+        verifier = Verifier(task.passages, self._evidence)
+        return Writing(task.passages, verifier, whole=task.whole, marks=marks)
 
     async def _let_out(
         self, model: ChatModel, task: Task, writing: Writing

@@ -46,7 +46,8 @@ def extract(question: str, passages: Sequence[Passage]) -> Cited:
         if len(claims) == MAX_SENTENCES or worth <= 0 or worth < NEAR_THE_BEST * ranked[0][0]:
             break
         quote = shortened(one.text)
-        claims.setdefault(quote, Claim(one.passage, one.chunk, quote, quote))
+        start = one.chunk.text.find(quote)
+        claims.setdefault(quote, Claim(one.passage, one.chunk, quote, quote, start))
     text = " ".join(f"{claim.quote} {claim.source}" for claim in claims.values())
     return Cited(text, list(claims.values()), 1.0 if claims else 0.0)
 

@@ -56,17 +56,21 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run of an answer that rests on a passage; `quote` is a span of the text of its `chunk`."""
+    """A run of an answer that rests on a passage.
+
+    `quote` is a span of the text of its `chunk`, and begins at the character `start`.
+    """
 
     passage: Passage
     chunk: LiveChunk
     text: str
     quote: str
+    start: int
 
     @property
     def page(self) -> int:
         """The page on which the quote begins."""
-        return self.chunk.page_at(max(0, self.chunk.text.find(self.quote)))
+        return self.chunk.page_at(self.start)
 
     @property
     def score(self) -> float:

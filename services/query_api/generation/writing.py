@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from services.query_api.chat_models.base import Completion, Discarded, Written
 from services.query_api.generation.answers import UNSUPPORTED, Usage
-from services.query_api.generation.checking import Verdict, Verifier
 from services.query_api.generation.drafting import Draft, Said
 from services.query_api.generation.passages import Claim, Passage
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
+from services.query_api.generation.verification.verdicts import Outcome, Verdict
+from services.query_api.generation.verification.verifier import Verifier
 
 
 class Writing:
@@ -78,7 +79,7 @@ class Writing:
             return ""
         named = [self._passages[one] for one in said.numbers if one in self._passages]
         verdict = await self._verifier.check(said.text, named)
-        if not verdict.states:
+        if verdict.outcome is Outcome.NOTHING_TO_CHECK:
             self._waiting += said.lead + said.text
             return ""
         self.verdicts.append(verdict)
@@ -95,7 +96,10 @@ class Writing:
         return new
 
     def _cited(self, said: Said, verdict: Verdict) -> str:
-        claims = [Claim(one.passage, one.chunk, said.text, one.quote) for one in verdict.evidence]
+        claims = [
+            Claim(one.passage, one.chunk, said.text, one.quote, one.start)
+            for one in verdict.evidence
+        ]
         for claim in claims:
             self.claims.setdefault((claim.passage.number, claim.quote), claim)
         return _with_sources(said, claims)

@@ -41,7 +41,7 @@ def answerer(model: ChatModel | None, **settings: Any) -> Answerer:
         depth=10,
     )
     answers = AnswerSettings(**settings)
-    composer = Composer(chat_model=model, settings=QuerySettings(), answers=answers)
+    composer = Composer(chat_model=model, evidence=None, settings=QuerySettings(), answers=answers)
     return Answerer(
         retriever=retriever,
         chat_model=model,

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from services.query_api.generation.extractive import MAX_SENTENCES, extract
 from services.query_api.generation.passages import numbered
-from services.query_api.generation.quotes import MAX_QUOTE_CHARS, quote_for, shortened
+from services.query_api.generation.quotes import MAX_QUOTE_CHARS, shortened
 from tests.unit.query_api.hits import make_hit, make_passages
 
 LEAVE = "Staff have 26 days of vacation. Parental leave is 16 weeks. Dogs are welcome."
@@ -43,18 +43,6 @@ def test_what_is_said_stands_in_the_passage(question: str, text: str) -> None:
     cited = extract(question, numbered([make_hit(text)]))
     assert len(cited.claims) <= MAX_SENTENCES
     assert all(claim.quote in text for claim in cited.claims)
-
-
-def test_a_quote_is_the_nearest_sentence() -> None:
-    chunk = make_hit(LEAVE).chunk
-    claim = "They have 16 weeks of leave"
-    assert quote_for(claim, [chunk]) == (chunk, "Parental leave is 16 weeks.")
-
-
-def test_a_passage_that_shares_nothing_is_quoted_from_its_start() -> None:
-    chunk, blank = make_hit(LEAVE).chunk, make_hit("  ").chunk
-    assert quote_for("Mona Lisa", [chunk]) == (chunk, "Staff have 26 days of vacation.")
-    assert quote_for("Mona Lisa", [blank]) == (blank, "")
 
 
 def test_a_long_quote_is_cut_at_a_word() -> None:

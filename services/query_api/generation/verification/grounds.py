@@ -83,11 +83,14 @@ class Grounds:
 
 
 def _sources(passage: Passage) -> Iterator[Source]:
-    # What one chunk repeats of the one before is one sentence.
+    # What one chunk repeats of the one before is one sentence, and that of the better chunk.
+    rank = {chunk.id: at for at, chunk in enumerate(passage.best_first)}
     found: dict[str, tuple[LiveChunk, int, int]] = {}
     for chunk in passage.chunks:
         for start, end in spans(chunk.text):
-            found.setdefault(chunk.text[start:end], (chunk, start, end))
+            known, _, _ = found.setdefault(chunk.text[start:end], (chunk, start, end))
+            if rank[chunk.id] < rank[known.id]:
+                found[chunk.text[start:end]] = (chunk, start, end)
     for place, (text, (chunk, start, end)) in enumerate(found.items()):
         yield Source(passage, chunk, start, end, place, Reading(text))
 
