@@ -7,6 +7,7 @@ from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
 from services.query_api.generation.composing import Composer
+from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.quality.watch import QualityWatch
 from services.query_api.rerank.reranker import Reranker, build_reranker
 from services.query_api.retrieval.compare import Comparer
@@ -76,7 +77,7 @@ def build_context(settings: Settings) -> ProcessContext:
     forgetful = partial(searching, results=ResultCache(database, max_bytes=0, ttl_s=0))
     composer = Composer(
         chat_model=chat_model,
-        evidence=embedders.of(LOCAL.name),
+        check_of=lambda passages: Verifier(passages, embedders.of(LOCAL.name)).check,
         settings=query,
         answers=settings.answers,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared.embeddings.base import Embedded, Vectors
-from shared.embeddings.sparse import terms
+from shared.embeddings.terms import terms
 from shared.embeddings.texts import refuse_blank
 from shared.errors import EmbeddingRejected
 from shared.models import EmbeddingSpace

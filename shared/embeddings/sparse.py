@@ -9,7 +9,6 @@ for that, so it is analysed in each language that the index has.
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +20,7 @@ from shared.embeddings.languages import (
     stems,
     stop_words,
 )
+from shared.embeddings.terms import FIRST, stemmed
 from shared.embeddings.words import joined_of, plain, wholes_of, words_of
 from shared.vectors.base import SparseVector
 
@@ -38,7 +38,6 @@ AVERAGE_TERMS = 128
 _SHARE = 0.1
 
 NO_LANGUAGES: Mapping[str, int] = MappingProxyType({})
-_FIRST = {script: languages[0] for script, languages in LANGUAGES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def chunk_terms(text: str) -> ChunkTerms:
     simple = plain(text)
     words = words_of(simple)
     languages = languages_of(words)
-    kept = _stemmed(words, languages)
+    kept = stemmed(words, languages)
     length = K1 * (1 - B + B * len(kept) / AVERAGE_TERMS)
     # Two terms of one id are counted together before the weight, as if they were one word.
     counts = Counter(map(_id, kept + wholes_of(simple)))
@@ -80,42 +79,12 @@ def query_terms(text: str, languages: Mapping[str, int] = NO_LANGUAGES) -> Spars
     words = words_of(simple)
     scripts = {script for script, _ in runs_of(words)}
     there = [one for script in scripts for one in LANGUAGES.get(script, ()) if one in languages]
-    lead = leading(words, there or _FIRST.values())
+    lead = leading(words, there or FIRST.values())
     asked = [word for word in words if not any(word in stop_words(one) for one in lead)]
     spoken = {script: _spoken(script, lead, languages) for script in scripts}
     found = [*_variants(asked, spoken), *wholes_of(simple), *joined_of(simple)]
     indices = tuple(dict.fromkeys(map(_id, found)))
     return SparseVector(indices=indices, values=(1.0,) * len(indices))
-
-
-def terms(text: str) -> list[str]:
-    """Return the terms of a text in order: stems of its words, then identifiers kept whole.
-
-    Every script is taken for its first language, so terms of any two texts may be compared.
-
-    Example:
-        `terms("The invoice INV-7 was paid")` is `["invoic", "inv", "7", "paid", "inv-7"]`.
-    """
-    simple = plain(text)
-    return _stemmed(words_of(simple), _FIRST) + wholes_of(simple)
-
-
-def terms_among(text: str, wanted: AbstractSet[str]) -> set[str]:
-    """Return those of some terms that a text has: `terms` in half its time."""
-    simple = plain(text)
-    found = set(_stemmed(list(dict.fromkeys(words_of(simple))), _FIRST))
-    if not all(map(str.isalnum, wanted)):
-        found.update(wholes_of(simple))
-    return found.intersection(wanted)
-
-
-def _stemmed(words: Sequence[str], languages: Mapping[str, str]) -> list[str]:
-    found: list[str] = []
-    for script, run in runs_of(words):
-        language = languages.get(script)
-        said = stop_words(language) if language else ()
-        found += stems([word for word in run if word not in said], language)
-    return found
 
 
 def _spoken(script: str, lead: Collection[str], languages: Mapping[str, int]) -> Sequence[str]:

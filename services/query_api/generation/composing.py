@@ -1,6 +1,6 @@
 """From passages to a verified answer: a model's, or an extract where no model can be had."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -10,11 +10,10 @@ from services.query_api.chat_models.base import ChatModel, Completion, Deadlines
 from services.query_api.generation.abstaining import abstained
 from services.query_api.generation.answers import EXTRACTIVE, Abstention, Answer, Task, Usage
 from services.query_api.generation.extractive import extract
-from services.query_api.generation.passages import Cited
+from services.query_api.generation.passages import Cited, Passage
 from services.query_api.generation.prompt import messages
-from services.query_api.generation.verification.verifier import Verifier
+from services.query_api.generation.verification.verdicts import Check
 from services.query_api.generation.writing import Writing
-from shared.embeddings.base import Embedder
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 from shared.settings import QuerySettings
 from shared.settings_answers import AnswerSettings
@@ -36,13 +35,13 @@ class Composer:
         self,
         *,
         chat_model: ChatModel | None,
-        evidence: Embedder | None,
+        check_of: Callable[[Sequence[Passage]], Check],
         settings: QuerySettings,
         answers: AnswerSettings,
     ) -> None:
-        """Take the model, if one is configured, and what tells how near in meaning texts are."""
+        """Take the model, if one is configured, and what checks sentences against passages."""
         self._chat_model = chat_model
-        self._evidence = evidence
+        self._check_of = check_of
         self._settings = settings
         self._answers = answers
 
@@ -72,8 +71,8 @@ class Composer:
 
     def _writing(self, task: Task) -> Writing:
         marks = self._answers.unsupported == "mark"
-        verifier = Verifier(task.passages, self._evidence)
-        return Writing(task.passages, verifier, whole=task.whole, marks=marks)
+        check = self._check_of(task.passages)
+        return Writing(task.passages, check, whole=task.whole, marks=marks)
 
     async def _let_out(
         self, model: ChatModel, task: Task, writing: Writing

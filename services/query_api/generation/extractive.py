@@ -13,7 +13,7 @@ from services.query_api.generation.passages import Cited, Claim, Passage
 from services.query_api.generation.quotes import shortened
 from services.query_api.generation.sentences import spans
 from shared.database.live_chunks import LiveChunk
-from shared.embeddings.sparse import terms
+from shared.embeddings.terms import terms
 
 MAX_SENTENCES = 3
 # A further sentence must be this good beside the best, or one good one would bring poor ones.

@@ -7,8 +7,7 @@ from services.query_api.generation.answers import UNSUPPORTED, Usage
 from services.query_api.generation.drafting import Draft, Said
 from services.query_api.generation.passages import Claim, Passage
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
-from services.query_api.generation.verification.verdicts import Outcome, Verdict
-from services.query_api.generation.verification.verifier import Verifier
+from services.query_api.generation.verification.verdicts import Check, Outcome, Verdict
 
 
 class Writing:
@@ -19,12 +18,12 @@ class Writing:
     """
 
     def __init__(
-        self, passages: Sequence[Passage], verifier: Verifier, *, whole: bool, marks: bool
+        self, passages: Sequence[Passage], check: Check, *, whole: bool, marks: bool
     ) -> None:
         """Begin; `whole`: nothing is shown before the end, so that another model may begin anew."""
         self._passages = {one.number: one for one in passages}
         self._sources = {source: one.number for one in reversed(passages) for source in one.sources}
-        self._verifier = verifier
+        self._check = check
         self._whole = whole
         self._marks = marks
         self.begin_anew()
@@ -78,7 +77,7 @@ class Writing:
             self.finds_nothing = True
             return ""
         named = [self._passages[one] for one in said.numbers if one in self._passages]
-        verdict = await self._verifier.check(said.text, named)
+        verdict = await self._check(said.text, named)
         if verdict.outcome is Outcome.NOTHING_TO_CHECK:
             self._waiting += said.lead + said.text
             return ""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.query_api.generation.sentences import spans
 from shared.database.quality import NewCanary, SampledChunk
-from shared.embeddings.sparse import terms
+from shared.embeddings.terms import terms
 
 # Chunks looked at for each canary: there must be some with a sentence worth asking for.
 SAMPLED_FOR_EACH = 4

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.embeddings.languages import LANGUAGES, STOP_WORDS, languages_of, stems
-from shared.embeddings.sparse import chunk_terms, query_terms, terms
+from shared.embeddings.sparse import chunk_terms, query_terms
+from shared.embeddings.terms import terms
 from shared.embeddings.words import joined_of, plain, wholes_of, words_of
 
 GERMAN = "Die Rechnungen der Häuser werden von den Ämtern nicht vor dem Ende des Jahres bezahlt."

@@ -3,7 +3,8 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.embeddings.sparse import AVERAGE_TERMS, K1, B, document_terms, query_terms, terms
+from shared.embeddings.sparse import AVERAGE_TERMS, K1, B, document_terms, query_terms
+from shared.embeddings.terms import terms
 
 
 def test_words_are_lowered_stemmed_and_freed_of_stop_words() -> None:

@@ -11,6 +11,7 @@ from services.query_api.generation.answering import Answerer
 from services.query_api.generation.answers import Abstention, Answer, Question
 from services.query_api.generation.composing import Composer
 from services.query_api.generation.prompt import NOT_IN_PASSAGES
+from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.rerank.reranker import build_reranker
 from services.query_api.retrieval.hits import Found, Hit
 from services.query_api.retrieval.results import ResultCache
@@ -41,7 +42,12 @@ def answerer(model: ChatModel | None, **settings: Any) -> Answerer:
         depth=10,
     )
     answers = AnswerSettings(**settings)
-    composer = Composer(chat_model=model, evidence=None, settings=QuerySettings(), answers=answers)
+    composer = Composer(
+        chat_model=model,
+        check_of=lambda passages: Verifier(passages).check,
+        settings=QuerySettings(),
+        answers=answers,
+    )
     return Answerer(
         retriever=retriever,
         chat_model=model,

@@ -52,7 +52,7 @@ async def test_white_space_stays_between_what_is_let_out() -> None:
 
 
 async def test_of_an_answer_that_was_cut_short_the_half_sentence_is_left_out() -> None:
-    writing = Writing(PASSAGES, Verifier(PASSAGES), whole=True, marks=False)
+    writing = Writing(PASSAGES, Verifier(PASSAGES).check, whole=True, marks=False)
     await writing.add("The mast is of oak [1]. The sail is of li [2]")
     assert await writing.add(Completion("a-model", cut=True)) == ""
     assert writing.text == f"The mast is of oak {ONE}."
@@ -60,7 +60,7 @@ async def test_of_an_answer_that_was_cut_short_the_half_sentence_is_left_out() -
 
 async def test_another_model_begins_anew_while_nothing_is_shown() -> None:
     failure = Discarded(GenerationTimedOut())
-    writing = Writing(PASSAGES, Verifier(PASSAGES), whole=False, marks=False)
+    writing = Writing(PASSAGES, Verifier(PASSAGES).check, whole=False, marks=False)
     assert await writing.add("The mast") == ""
     assert await writing.add(failure) == ""
     assert await writing.add("The sail is of linen [2].") == f"The sail is of linen {TWO}."
@@ -69,7 +69,7 @@ async def test_another_model_begins_anew_while_nothing_is_shown() -> None:
 
 
 async def test_a_whole_answer_may_begin_anew_at_any_time() -> None:
-    writing = Writing(PASSAGES, Verifier(PASSAGES), whole=True, marks=False)
+    writing = Writing(PASSAGES, Verifier(PASSAGES).check, whole=True, marks=False)
     await writing.add("The sail is of linen [2].")
     await writing.add(Discarded(GenerationTimedOut()))
     assert (writing.text, writing.claims) == ("", {})

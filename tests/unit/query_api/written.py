@@ -10,7 +10,7 @@ from services.query_api.generation.writing import Writing
 
 async def cited(said: str, passages: Sequence[Passage], *, marks: bool = False) -> Cited:
     """Return the text that is let out, and its claims."""
-    writing = Writing(passages, Verifier(passages), whole=True, marks=marks)
+    writing = Writing(passages, Verifier(passages).check, whole=True, marks=marks)
     for one in (said, Completion("a-model")):
         await writing.add(one)
     return Cited(writing.text, list(writing.claims.values()), writing.support)

@@ -85,7 +85,7 @@ def _has_wrong_name(case: Case) -> bool:
 def _rivals(case: Case, said: Sequence[str]) -> Iterator[Place]:
     """Yield where names stand in the cores that the claim does not say."""
     for window in case.windows:
-        for name in window.core.names:
+        for name in names_of(window.core.reading):
             if name.sure and not in_words(name.folded, said):
                 yield window.core.reading, name.place
 

@@ -4,11 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from services.query_api.generation.passages import Passage
 from services.query_api.generation.sentences import spans
-from services.query_api.generation.verification.names import Name, names_of
 from services.query_api.generation.verification.readings import Reading
 from shared.database.live_chunks import LiveChunk
 
@@ -26,11 +24,6 @@ class Source:
     end: int
     place: int
     reading: Reading
-
-    @cached_property
-    def names(self) -> Sequence[Name]:
-        """The words of names in it."""
-        return names_of(self.reading)
 
     @property
     def is_row(self) -> bool:

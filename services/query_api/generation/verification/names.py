@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.query_api.generation.verification.alike import alike
-from services.query_api.generation.verification.readings import Reading, Word, is_number
+from services.query_api.generation.verification.readings import Reading, Word, alike, is_number
 from shared.embeddings.languages import languages_of, stop_words
 from shared.embeddings.words import plain, words_of
 

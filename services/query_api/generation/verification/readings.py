@@ -2,17 +2,21 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
-from services.query_api.generation.verification.alike import alike, all_alike
 from services.query_api.generation.verification.number_words import NUMBER_WORDS
 from services.query_api.generation.verification.numbers import Number, numbers_of
 from shared.embeddings.languages import STOP_WORDS, stems
-from shared.embeddings.sparse import terms
+from shared.embeddings.terms import terms
 from shared.embeddings.words import plain
 
+# Words that may stand for one another, so that an answer need not speak as its source does.
+_LISTS = Path(__file__).parent / "alike.txt"
+# Terms of so many letters count as one from here on: `assimilation` and `assimilated`.
+_BEGINNING = 6
 _WORD = re.compile(r"[^\W_]+")
 _STOP_WORDS = STOP_WORDS["english"]
 # Numbers are compared as numbers, so their words and digits are no terms: `10th`, `1990s`, `16`.
@@ -44,7 +48,7 @@ class Reading:
     @cached_property
     def keys(self) -> frozenset[str]:
         """Its terms, numbers left out, by what they are compared by."""
-        return all_alike(term for term in terms(self.text) if not is_number(term))
+        return frozenset(alike(term) for term in terms(self.text) if not is_number(term))
 
     @cached_property
     def words(self) -> Sequence[Word]:
@@ -75,3 +79,22 @@ class Reading:
 def is_number(term: str) -> bool:
     """Tell whether a term is one of a number."""
     return term in _NUMBER_TERMS or _DIGITS.fullmatch(term) is not None
+
+
+def alike(term: str) -> str:
+    """Return what stands for a term and for all that may be said in its place."""
+    leader = _leaders().get(term, term)
+    return leader if len(leader) <= _BEGINNING else leader[:_BEGINNING]
+
+
+@cache
+def _leaders() -> Mapping[str, str]:
+    """Return for each listed term the first one of its line."""
+    found: dict[str, str] = {}
+    for line in _LISTS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        listed = terms(line)
+        for term in listed:
+            found.setdefault(term, listed[0])
+    return found

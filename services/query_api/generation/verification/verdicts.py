@@ -1,6 +1,6 @@
 """What is found out about a sentence: whether the passages it points to hold it up, and where."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,3 +80,7 @@ NOTHING_TO_CHECK = Verdict(Outcome.NOTHING_TO_CHECK)
 def unsupported(why: Reason, support: float = 0.0) -> Verdict:
     """Return the verdict on a sentence that is not held up."""
     return Verdict(Outcome.UNSUPPORTED, support, why)
+
+
+# A sentence without markers and the passages that it names, in; the verdict, out.
+Check = Callable[[str, Sequence[Passage]], Awaitable[Verdict]]

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Generic, NamedTuple, TypeVar
 
 from services.query_api.retrieval.relevance.fits import Feature
-from shared.embeddings.sparse import terms, terms_among
+from shared.embeddings.terms import terms, terms_among
 from shared.embeddings.words import has_unspaced
 
 Id = TypeVar("Id", bound=Hashable)
