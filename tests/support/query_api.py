@@ -24,6 +24,7 @@ from shared.embeddings.spaces import FAKE
 from shared.embeddings.sparse import document_terms
 from shared.identity import chunk_id, new_id, text_sha256
 from shared.settings import AuthSettings, DatabaseSettings, QdrantSettings, QuerySettings, Settings
+from shared.settings_answers import AnswerSettings
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.base import Point, VectorStore
 from tests.support.postgres import PATIENT_S
@@ -38,6 +39,7 @@ def query_settings(
     openai: OpenAISettings | None = None,
     anthropic: AnthropicSettings | None = None,
     query: QuerySettings | None = None,
+    answers: AnswerSettings | None = None,
 ) -> Settings:
     """Settings of a query API that reads nothing from the environment."""
     return Settings(
@@ -47,6 +49,7 @@ def query_settings(
         openai=openai or OpenAISettings(api_key=None),
         anthropic=anthropic or AnthropicSettings(api_key=None),
         query=query or patient_query(),
+        answers=answers or AnswerSettings(),
     )
 
 

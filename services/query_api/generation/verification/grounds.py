@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.query_api.generation.passages import Passage
 from services.query_api.generation.sentences import spans
+from services.query_api.generation.verification.commands import is_command
 from services.query_api.generation.verification.readings import Reading
 from shared.database.live_chunks import LiveChunk
 
@@ -50,6 +51,15 @@ class Grounds:
     def sources(self, passages: Iterable[Passage]) -> list[Source]:
         """Return the sentences of some passages, in order."""
         return [source for one in passages for source in self._sources[one.number]]
+
+    def holding(self, passages: Iterable[Passage]) -> list[Source]:
+        """Return those of them that may hold something up: no order to the model, nor the next."""
+        found: list[Source] = []
+        for one in passages:
+            orders = {at.place for at in self._sources[one.number] if is_command(at.reading.text)}
+            taken = orders | {place + 1 for place in orders}
+            found += [source for source in self._sources[one.number] if source.place not in taken]
+        return found
 
     def head(self, passage: Passage) -> Reading:
         """Return what stands over a passage: its titles and its file's name."""

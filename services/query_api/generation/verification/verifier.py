@@ -55,7 +55,7 @@ class Verifier:
         )
 
     async def _of_these(self, claim: Reading, cited: Sequence[Passage]) -> Verdict:
-        pool = self._grounds.sources(cited)
+        pool = self._grounds.holding(cited)
         wanted = Wanted.by(claim, self._grounds)
         windows = windows_of(wanted, pool, self._grounds)
         case = Case(claim, pool, windows, self._grounds)
