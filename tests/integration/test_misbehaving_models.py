@@ -17,7 +17,7 @@ from services.query_api.chat_models import backoff
 from shared.breaker import FAILURES
 from shared.settings_answers import AnswerSettings
 from shared.settings_providers import AnthropicSettings, OpenAISettings
-from tests.support.anthropic_provider import start_anthropic
+from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
 from tests.support.provider import KEY, Manner, Provider, start_provider
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 from tests.support.serving import served
@@ -67,28 +67,31 @@ def providers() -> Iterator[dict[str, Provider]]:
 
 
 @pytest.fixture(params=FORMS)
-async def asked(
+def provider(
     request: pytest.FixtureRequest,
     providers: dict[str, Provider],
-    database_url: str,
-    qdrant_url: str,
-    corpus: Corpus,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Asked]:
+) -> Provider:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.01)
     provider = providers[request.param]
     provider.behave()
+    return provider
+
+
+@pytest.fixture
+async def asked(
+    provider: Provider, database_url: str, qdrant_url: str, corpus: Corpus
+) -> AsyncIterator[Asked]:
     await corpus.add(LEAVE, filename="hr.txt")
     await corpus.add(SICK, filename="health.txt")
+    claude = isinstance(provider, AnthropicProvider)
     key: dict[str, Any] = {"api_key": SecretStr(KEY), "base_url": provider.url, "timeout_s": 5}
-    model = "gpt-test" if request.param == "openai" else "claude-test"
+    model = "claude-test" if claude else "gpt-test"
     settings = query_settings(
         database_url,
         qdrant_url,
-        openai=OpenAISettings(chat_model=model, **key) if request.param == "openai" else None,
-        anthropic=AnthropicSettings(chat_model=model, **key)
-        if request.param == "anthropic"
-        else None,
+        openai=None if claude else OpenAISettings(chat_model=model, **key),
+        anthropic=AnthropicSettings(chat_model=model, **key) if claude else None,
         answers=AnswerSettings(first_token_s=2.5, stall_s=0.3),
     )
     async with started_query_api(settings) as api:
