@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from services.ingest_worker.upkeep.retention import prune_answers
 from services.query_api.audit.trail import Trail
+from services.query_api.generation.answers import Question
 from services.query_api.generation.prompt import VERSION
+from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.answers import NewAnswer
 from shared.database.engine import Database
 from shared.identity import new_id
@@ -304,3 +306,16 @@ async def test_answers_go_when_they_are_old(database: Database) -> None:
     assert await prune_answers(database, days=7, most=1) == 2
     assert [row["id"] for row in await rows(database, "SELECT id FROM answers")] == [kept]
     assert await rows(database, "SELECT answers FROM chat_usage") == [{"answers": 3}]
+
+
+async def test_an_asker_that_leaves_is_told(api: QueryApi, corpus: Corpus) -> None:
+    await corpus.add(LEAVE)
+    answerer = api.context.answerer
+    question = Question(answer_id=new_id(), tenant_id="acme", text=QUESTION, asked_by="key:x")
+    stream = answerer.stream(question, await answerer.retrieve(question), Stopwatch())
+    assert isinstance(await anext(stream), str)
+    await stream.aclose()
+    await api.context.trail.aclose()
+    found = await trail(api, str(question.answer_id))
+    assert (found["outcome"], found["asked_by"]) == ("left", "key:x")
+    assert found["sources"] == []
