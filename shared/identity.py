@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from datetime import datetime
 from uuid import UUID, uuid5
 
 _CHUNKS = UUID("6f0f2f4e-6d0e-5f0e-9a0e-0c17e3e11a7e")
@@ -15,6 +16,12 @@ def new_id() -> UUID:
     value = (value & ~(0xF << 76)) | (7 << 76)
     value = (value & ~(0x3 << 62)) | (2 << 62)
     return UUID(int=value)
+
+
+def first_id(moment: datetime) -> UUID:
+    """Return the lowest id that could be made at a moment; Postgres keeps none before 1970."""
+    milliseconds = min(max(0, round(moment.timestamp() * 1000)), 2**48 - 1)
+    return UUID(int=milliseconds << 80)
 
 
 def chunk_id(index_id: UUID, version_id: UUID, ordinal: int) -> UUID:

@@ -24,6 +24,7 @@ from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.settings_quality import QualitySettings
 from shared.settings_rerank import RerankSettings
+from shared.settings_trail import TrailSettings
 
 MIB = 1024 * 1024
 
@@ -316,6 +317,7 @@ class Settings(BaseSettings):
     query: QuerySettings = Field(default_factory=QuerySettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
     rerank: RerankSettings = Field(default_factory=RerankSettings)
+    trail: TrailSettings = Field(default_factory=TrailSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)
 

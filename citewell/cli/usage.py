@@ -10,7 +10,7 @@ from citewell.cli.failures import told
 from citewell.cli.options import AsJson, Key, Url
 from citewell.cli.output import print_json, stdout, table
 from citewell.cli.wording import size
-from citewell.client.models import UsageSums
+from citewell.client.models import ModelUsage, UsageSums
 from shared.models import JobState
 
 app = typer.Typer(add_completion=False)
@@ -26,7 +26,7 @@ def usage(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add up documents, bytes, jobs and embedding, by collection.
+    """Add up documents, bytes, jobs and embedding, by collection, and chat by model.
 
     What is held is told as it is now; --since and --until, in this machine's time, choose the jobs.
     """
@@ -39,6 +39,14 @@ def usage(
     counts = ["documents", "versions", "chunks", "bytes", "jobs", "failed"]
     headings = ["collection", *counts, "tokens", "calls", "cached"]
     stdout().print(table(headings, [*rows, _row("(all)", told_usage.total)]))
+    if told_usage.chat.models:
+        headings = ["model", "answers", "prompt tokens", "completion tokens", "cost"]
+        stdout().print(table(headings, [_chat_row(one) for one in told_usage.chat.models]))
+
+
+def _chat_row(one: ModelUsage) -> tuple[object, ...]:
+    cost = "" if one.unpriced and not one.cost else f"{one.cost:.4f}"
+    return one.model, one.answers, one.prompt_tokens, one.completion_tokens, cost
 
 
 def _row(name: str, sums: UsageSums) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ caller can do without them.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -264,6 +264,35 @@ class CollectionUsage(UsageSums):
     name: str
 
 
+class ChatSums(Value):
+    """What questions took of chat models; `cost` is without the `unpriced` answers."""
+
+    answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+
+
+class ModelUsage(ChatSums):
+    """What one model took."""
+
+    model: str
+
+
+class DayUsage(ModelUsage):
+    """What one model took on one day, in UTC."""
+
+    day: date
+
+
+class ChatUsage(ChatSums):
+    """What questions took in all, by model, and by day and model."""
+
+    models: tuple[ModelUsage, ...] = ()
+    days: tuple[DayUsage, ...] = ()
+
+
 class Usage(Value):
     """A tenant's sums; `since` and `until` are the span whose jobs were added up."""
 
@@ -271,6 +300,7 @@ class Usage(Value):
     until: datetime | None = None
     total: UsageSums
     collections: tuple[CollectionUsage, ...] = ()
+    chat: ChatUsage = ChatUsage()
 
 
 class Example(Value):

@@ -20,7 +20,7 @@ from uvicorn.importer import import_from_string
 
 # Long answers have this long to end when the process is asked to stop.
 GRACE_S = 3
-_QUERY_V1 = frozenset({"search", "query", "feedback", "quality"})
+_QUERY_V1 = frozenset({"search", "query", "answers", "feedback", "quality"})
 _QUERY_OPENAI = frozenset({"models", "chat"})
 _HEALTH = frozenset({"/healthz", "/readyz"})
 _UNAVAILABLE = 503

@@ -20,6 +20,7 @@ from services.ingest_worker.messages import Publisher
 from services.ingest_worker.parsing.process import ParserProcess
 from services.ingest_worker.quality_clock import QualityClock
 from services.ingest_worker.scratch import ScratchFolder
+from services.ingest_worker.upkeep.retention import prune_answers
 from services.ingest_worker.uploads.members import MemberDoor
 from shared.blobs.build import build_blob_store
 from shared.database.engine import build_database
@@ -93,9 +94,10 @@ class WorkerContext:
     async def clean_up(self) -> str:
         """Remove what is kept for some days only."""
         removed = await prune_events(self._database)
+        answers = await prune_answers(self._database, days=self._settings.trail.days)
         async with self._database.worker() as connection:
             keys = await IdempotencyKeys(connection).prune()
-        return f"{removed} events removed, {keys} idempotency keys"
+        return f"{removed} events removed, {keys} idempotency keys, {answers} answers"
 
     async def watch_quality(self) -> str:
         """Tell the query service whose canaries are due."""

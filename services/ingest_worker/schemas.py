@@ -297,15 +297,6 @@ class CollectionUsageResponse(UsageSumsResponse):
     name: str
 
 
-class TenantUsageResponse(BaseModel):
-    """A tenant's sums, and those of each of its collections."""
-
-    since: datetime | None
-    until: datetime | None
-    total: UsageSumsResponse
-    collections: list[CollectionUsageResponse]
-
-
 class KeyRequest(Request):
     """A key to make for the caller's tenant."""
 

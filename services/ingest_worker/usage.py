@@ -1,15 +1,20 @@
-"""Usage: what a tenant holds, and what its jobs took from the embedding provider."""
+"""Usage: what a tenant holds, and what its jobs and its questions took from providers."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.answer_views import ChatUsageRow, ChatUsages
 from shared.database.usage import JobSums, UsageSums
 from shared.errors import InvalidInput
+
+DAY_S = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class TenantUsage:
     until: datetime | None
     total: Sums
     collections: Iterable[Sums]
+    chat: Sequence[ChatUsageRow]
 
 
 async def add_up(
@@ -80,7 +86,22 @@ async def add_up(
         total.add_jobs(row)
         if row.collection_id in by_id:
             by_id[row.collection_id].add_jobs(row)
-    return TenantUsage(since, until, total, by_id.values())
+    chat = await _chat(connection, since, until)
+    return TenantUsage(since, until, total, by_id.values(), chat)
+
+
+async def _chat(
+    connection: AsyncConnection, since: datetime | None, until: datetime | None
+) -> Sequence[ChatUsageRow]:
+    """Return what questions took on the days (UTC) that a span touches, the newest first."""
+    first = _day(math.floor(since.timestamp() / DAY_S)) if since else None
+    end = _day(math.ceil(until.timestamp() / DAY_S)) if until else None
+    return await ChatUsages(connection).days(since=first, until=end)
+
+
+def _day(number: int) -> date:
+    """Return a day (UTC) by its number since 1970; at the ends of the calendar it stays inside."""
+    return date.fromordinal(min(max(0, number) + EPOCH, date.max.toordinal()))
 
 
 async def _add_holdings(sums: UsageSums, by_id: Mapping[UUID, Sums], total: Sums) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.query_api.context import build_context
-from services.query_api.routers import compare, quality, query, search
+from services.query_api.routers import answers, compare, quality, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
 from shared.web.app import build_app
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tags=[
             {"name": "search", "description": "Passages."},
             {"name": "query", "description": "Answers with sources."},
+            {"name": "answers", "description": "What was answered, and what was said of it."},
             {"name": "quality", "description": "Canary questions, asked by the clock."},
             {"name": "operations", "description": "Health and metrics."},
         ],
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(search.router)
     app.include_router(compare.router)
     app.include_router(query.router)
+    app.include_router(answers.router)
     app.include_router(quality.router)
     app.include_router(health_router(lambda: _checks(app)))
     return app

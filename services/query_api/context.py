@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from functools import partial
 
+from services.query_api.audit.answering import RecordedAnswerer
+from services.query_api.audit.reading import TrailReader
+from services.query_api.audit.trail import Trail
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
@@ -37,12 +40,15 @@ class ProcessContext:
     authenticator: Authenticator
     retriever: Retriever
     comparer: Comparer
-    answerer: Answerer
+    trail: Trail
+    trail_reader: TrailReader
+    answerer: RecordedAnswerer
     watch: QualityWatch
 
     async def aclose(self) -> None:
         """Close everything, in the reverse order of its making."""
         await self.watch.aclose()
+        await self.trail.aclose()
         if self.chat_model is not None:
             await self.chat_model.aclose()
         self.results.close()
@@ -81,6 +87,13 @@ def build_context(settings: Settings) -> ProcessContext:
         settings=query,
         answers=settings.answers,
     )
+    answerer = Answerer(
+        retriever=retriever,
+        chat_model=chat_model,
+        compose=composer.compose,
+        context_tokens=settings.answers.context_tokens,
+    )
+    trail = Trail(database)
     return ProcessContext(
         database=database,
         vectors=vectors,
@@ -92,12 +105,9 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         comparer=Comparer(database, retriever),
-        answerer=Answerer(
-            retriever=retriever,
-            chat_model=chat_model,
-            compose=composer.compose,
-            context_tokens=settings.answers.context_tokens,
-        ),
+        trail=trail,
+        trail_reader=TrailReader(database),
+        answerer=RecordedAnswerer(answerer, trail, settings.trail),
         watch=QualityWatch(
             database=database,
             search_of=lambda embedder_of: forgetful(embedder_of=embedder_of).search,

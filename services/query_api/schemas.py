@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.query_api.generation.answers import Abstention, Answer
+from services.query_api.generation.answers import Abstention, Answer, Usage
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Context, Found, Hit
 from services.query_api.retrieval.joining import pieces
@@ -279,6 +279,19 @@ class UsageResponse(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    cost: float | None = Field(
+        default=None, description="Sent where the model has a price in `CITEWELL_TRAIL_PRICES`."
+    )
+
+    @classmethod
+    def of(cls, usage: Usage) -> Self:
+        """Put usage into its wire form."""
+        return cls(
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            total_tokens=usage.prompt_tokens + usage.completion_tokens,
+            cost=usage.cost,
+        )
 
 
 class QueryResponse(BaseModel):
@@ -308,7 +321,6 @@ class QueryResponse(BaseModel):
     @classmethod
     def of(cls, answer: Answer) -> "QueryResponse":
         """Put an answer into its wire form."""
-        usage = answer.usage
         return cls(
             answer_id=answer.answer_id,
             answer=answer.text,
@@ -325,10 +337,6 @@ class QueryResponse(BaseModel):
             degraded=list(answer.degraded) or None,
             model=answer.model,
             prompt_version=answer.prompt_version,
-            usage=UsageResponse(
-                prompt_tokens=usage.prompt_tokens,
-                completion_tokens=usage.completion_tokens,
-                total_tokens=usage.prompt_tokens + usage.completion_tokens,
-            ),
+            usage=UsageResponse.of(answer.usage),
             timings=dict(answer.timings),
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.identity import first_id
 from shared.models import JobState
 
 COLLECTIONS = text("""
@@ -106,17 +107,11 @@ class UsageSums:
             JOBS,
             {
                 "states": list(JobState),
-                "since": _FIRST if since is None else _first_id(since),
-                "until": _LAST if until is None else _first_id(until),
+                "since": _FIRST if since is None else first_id(since),
+                "until": _LAST if until is None else first_id(until),
             },
         )
         return [JobSums(**row) for row in _whole(result.mappings().all())]
-
-
-def _first_id(moment: datetime) -> UUID:
-    """Return the lowest id that could be made at a moment; Postgres keeps none before 1970."""
-    milliseconds = min(max(0, round(moment.timestamp() * 1000)), 2**48 - 1)
-    return UUID(int=milliseconds << 80)
 
 
 def _whole(rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:

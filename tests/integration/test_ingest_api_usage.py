@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from shared.database.answers import Answers, NewAnswer
 from shared.database.engine import Database
+from shared.identity import new_id
 from tests.integration.test_ingest_api_deletion import run
 from tests.integration.test_ingest_api_routes import all_pages, make_live
 from tests.support.ingest_api import IngestApi, upload
@@ -48,6 +50,66 @@ async def test_what_is_held_and_used_is_added_up(api: IngestApi, database: Datab
     assert (total["jobs"]["queued"], total["jobs"]["succeeded"]) == (3, 1)
     assert total["embedding"] == {"tokens": 9, "provider_calls": 1, "cached": 12}
     assert papers["embedding"]["cached"] == 4
+
+
+def answer(day: datetime, model: str = "gpt-test", **changes: Any) -> NewAnswer:
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "tenant_id": "acme",
+        "asked_at": day,
+        "asked_by": "key:x",
+        "collection": "default",
+        "outcome": "generated",
+        "prompt_tokens": 10,
+        "completion_tokens": 2,
+    }
+    return NewAnswer(**row | changes, model=model)
+
+
+async def test_what_questions_took_is_added_up_by_model_and_day(
+    api: IngestApi, database: Database
+) -> None:
+    first, second = (datetime(2026, 5, day, 23, 59, tzinfo=UTC) for day in (1, 2))
+    async with database.worker() as connection:
+        await Answers(connection).add(
+            [
+                answer(first, cost=0.5),
+                answer(first, cost=0.25),
+                answer(second, cost=None),
+                answer(second, "extractive", prompt_tokens=0, completion_tokens=0),
+                answer(second, tenant_id="rival", cost=9.0),
+            ]
+        )
+    chat = (await usage(api))["chat"]
+    sums = {name: chat[name] for name in ("answers", "prompt_tokens", "completion_tokens")}
+    assert sums == {"answers": 4, "prompt_tokens": 30, "completion_tokens": 6}
+    assert (chat["cost"], chat["unpriced"]) == (0.75, 1)
+    models = [(one["model"], one["answers"], one["cost"]) for one in chat["models"]]
+    assert models == [("extractive", 1, 0), ("gpt-test", 3, 0.75)]
+    days = [(one["day"], one["model"], one["answers"]) for one in chat["days"]]
+    assert days == [
+        ("2026-05-02", "extractive", 1),
+        ("2026-05-02", "gpt-test", 1),
+        ("2026-05-01", "gpt-test", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("span", "answers"),
+    [
+        ({"since": "2026-05-02T12:00:00Z"}, 1),
+        ({"until": "2026-05-02T00:00:00Z"}, 1),
+        ({"until": "2026-05-02T00:00:01Z"}, 2),
+        ({"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}, 2),
+    ],
+)
+async def test_chat_is_counted_by_the_days_that_a_span_touches(
+    api: IngestApi, database: Database, span: dict[str, str], answers: int
+) -> None:
+    async with database.worker() as connection:
+        days = (answer(datetime(2026, 5, day, tzinfo=UTC)) for day in (1, 2))
+        await Answers(connection).add(list(days))
+    assert (await usage(api, **span))["chat"]["answers"] == answers
 
 
 async def test_a_span_of_time_chooses_the_jobs(api: IngestApi) -> None:

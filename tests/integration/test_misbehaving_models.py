@@ -46,13 +46,14 @@ class Asked:
 
     async def fails(self) -> httpx.Response:
         """Ask this model and no other."""
-        body = {"question": QUESTION, "score_threshold": 0, "model": self.model}
-        return await self.api.post("/v1/query", **body)
+        return await self.api.post(
+            "/v1/query", question=QUESTION, score_threshold=0, model=self.model
+        )
 
     async def stream(self, **body: Any) -> list[tuple[str, dict[str, Any]]]:
         """Ask for a stream and read its events."""
-        asked = {"question": QUESTION, "score_threshold": 0, "stream": True, **body}
-        told = await self.api.post("/v1/query", **asked)
+        asked: dict[str, Any] = {"question": QUESTION, "score_threshold": 0, **body}
+        told = await self.api.post("/v1/query", stream=True, **asked)
         blocks = [block.split("\n") for block in told.text.strip().split("\n\n")]
         return [
             (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))

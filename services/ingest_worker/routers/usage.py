@@ -1,4 +1,4 @@
-"""`/v1/usage`: what a tenant holds and what its embedding took."""
+"""`/v1/usage`: what a tenant holds, and what its embedding and its questions took."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from pydantic import AwareDatetime
 from services.ingest_worker.routers.dependencies import Context, Reader
 from services.ingest_worker.schemas import (
     CollectionUsageResponse,
-    TenantUsageResponse,
     Usage,
     UsageSumsResponse,
 )
 from services.ingest_worker.usage import Sums, add_up
+from services.ingest_worker.usage_schemas import ChatUsageResponse, TenantUsageResponse
 from shared.models import JobState
 from shared.web.problems import documented
 
@@ -30,9 +30,10 @@ async def get_usage(
         AwareDatetime | None, Query(description="Only jobs made before this moment.")
     ] = None,
 ) -> TenantUsageResponse:
-    """Add up documents, bytes, jobs and embedding, overall and by collection.
+    """Add up documents, bytes, jobs and embedding, overall and by collection; and what chat took.
 
-    What is held is told as it is now; `since` and `until` choose the jobs that are added up.
+    What is held is told as it is now; `since` and `until` choose the jobs that are added up. Chat
+    is counted by days (UTC): by those that the span touches.
     """
     async with context.database.tenant(caller.tenant_id) as connection:
         usage = await add_up(connection, since=since, until=until)
@@ -44,6 +45,7 @@ async def get_usage(
             CollectionUsageResponse(name=one.name, **_shown(one).model_dump())
             for one in usage.collections
         ],
+        chat=ChatUsageResponse.of(usage.chat),
     )
 
 

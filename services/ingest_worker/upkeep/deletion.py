@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.blobs.base import BlobStore
 from shared.blobs.listed import ListedBlobStore
+from shared.database.answers import Answers
 from shared.database.blobs import Blobs
 from shared.database.collections import Collections
 from shared.database.documents import Documents
@@ -37,6 +38,8 @@ DOCUMENTS_AT_ONCE = 50
 # Chunk rows removed, and documents hidden, by one transaction: a few tenths of a second at most.
 CHUNKS_AT_ONCE = 2000
 HIDDEN_AT_ONCE = 250
+# Sources of answers redacted by one transaction; each answer is a row or two more.
+WORDS_AT_ONCE = 1000
 # A round is over after about this long, so that the sweeps between two rounds are in time.
 ROUND_S = 2.0
 COLLECTIONS_A_ROUND = 10
@@ -177,7 +180,7 @@ class _Burial:
         for some in slices(empty, DOCUMENTS_AT_ONCE):
             if time.monotonic() > end:
                 return
-            await self._lift([tombstone.id for tombstone in some], end)
+            await self._lift(some, end)
 
     async def _without_points(
         self, index_id: UUID, tombstones: Sequence[Tombstone]
@@ -188,11 +191,15 @@ class _Burial:
             log.warning("points_came_back", index_id=str(index_id), points=sum(left.values()))
         return [tombstone for tombstone in tombstones if tombstone.version_id not in left]
 
-    async def _lift(self, tombstone_ids: Sequence[UUID], end: float) -> None:
+    async def _lift(self, tombstones: Sequence[Tombstone], end: float) -> None:
+        tombstone_ids = [tombstone.id for tombstone in tombstones]
+
         async def some_chunks(connection: AsyncConnection) -> int:
             return await Tombstones(connection).delete_chunks(tombstone_ids, limit=CHUNKS_AT_ONCE)
 
         if not await self._until_none(some_chunks, end):
+            return
+        if not await self._redact([one.document_id for one in tombstones], end):
             return
         async with self._database.worker() as connection:
             gone = await Tombstones(connection).lift(tombstone_ids)
@@ -227,6 +234,8 @@ class _Burial:
 
         if not await self._until_none(some_chunks, end):
             return
+        if not await self._redact(document_ids, end):
+            return
         async with self._database.worker() as connection:
             # Another process may be at the same ones.
             mine = await Tombstones(connection).lock_documents(document_ids)
@@ -242,6 +251,15 @@ class _Burial:
                 deleted = await delete_some(connection)
             if deleted < CHUNKS_AT_ONCE:
                 return True
+            if time.monotonic() > end:
+                return False
+
+    async def _redact(self, document_ids: Sequence[UUID], end: float) -> bool:
+        """Take the words of those that are deleted out of answers; False when time is over."""
+        while True:
+            async with self._database.worker() as connection:
+                if not await Answers(connection).redact(document_ids, limit=WORDS_AT_ONCE):
+                    return True
             if time.monotonic() > end:
                 return False
 

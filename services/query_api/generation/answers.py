@@ -28,7 +28,8 @@ class Question:
     """One question; None leaves a choice to the configuration.
 
     `score_threshold` None means the floor of the space and of the way it was searched. `model` may
-    be `extractive`. The last three are those of a `SearchQuery`.
+    be `extractive`. `asked_by` names the credential, as logs do; the four before it are those of a
+    `SearchQuery`.
     """
 
     answer_id: UUID
@@ -44,14 +45,20 @@ class Question:
     distinct: bool = True
     max_per_document: int | None = None
     rerank: bool = False
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens the provider counted."""
+    """Tokens the provider counted; `cost` is None where the model has no price.
+
+    `model` took them: another than the answer's, where an extract stands in for what it wrote.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ class Writing:
         """What the provider counted."""
         if self.completion is None:
             return Usage()
-        return Usage(self.completion.prompt_tokens, self.completion.completion_tokens)
+        end = self.completion
+        return Usage(end.prompt_tokens, end.completion_tokens, model=end.model)
 
     async def add(self, written: Written) -> str:
         """Return what may be shown now; often nothing.

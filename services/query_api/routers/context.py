@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from services.query_api.generation.answering import Answerer
+from services.query_api.audit.answering import RecordedAnswerer
+from services.query_api.audit.reading import TrailReader
 from services.query_api.quality.watch import QualityWatch
 from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
@@ -16,9 +17,14 @@ def _retriever(request: Request) -> Retriever:
     return retriever
 
 
-def _answerer(request: Request) -> Answerer:
-    answerer: Answerer = request.app.state.context.answerer
+def _answerer(request: Request) -> RecordedAnswerer:
+    answerer: RecordedAnswerer = request.app.state.context.answerer
     return answerer
+
+
+def _trail(request: Request) -> TrailReader:
+    reader: TrailReader = request.app.state.context.trail_reader
+    return reader
 
 
 def _watch(request: Request) -> QualityWatch:
@@ -29,5 +35,6 @@ def _watch(request: Request) -> QualityWatch:
 Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 Searching = Annotated[Retriever, Depends(_retriever)]
-Answering = Annotated[Answerer, Depends(_answerer)]
+Answering = Annotated[RecordedAnswerer, Depends(_answerer)]
+Reading = Annotated[TrailReader, Depends(_trail)]
 Watching = Annotated[QualityWatch, Depends(_watch)]

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from services.query_api.generation.answering import Answerer
+from services.query_api.audit.answering import RecordedAnswerer
 from services.query_api.generation.answers import Answer, Question
 from services.query_api.generation.prompt import VERSION
 from services.query_api.retrieval.hits import Found
@@ -55,7 +55,7 @@ async def query(
 
 
 async def _events(
-    answerer: Answerer, question: Question, found: Found, watch: Stopwatch
+    answerer: RecordedAnswerer, question: Question, found: Found, watch: Stopwatch
 ) -> AsyncIterator[str]:
     yield sse.event(
         "meta",
@@ -102,4 +102,5 @@ def _question(body: QueryRequest, caller: Principal) -> Question:
         distinct=body.distinct,
         max_per_document=body.max_per_document,
         rerank=body.rerank,
+        asked_by=caller.subject,
     )

@@ -1,0 +1,105 @@
+"""The answer use case with its trail: whichever door asks, what came of it is written down."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from services.query_api.audit.prices import Prices
+from services.query_api.audit.records import answered, unanswered
+from services.query_api.audit.trail import Trail
+from services.query_api.generation.answers import Answer, Question
+from services.query_api.retrieval.hits import Found
+from services.query_api.retrieval.stopwatch import Stopwatch
+from shared.errors import CitewellError, Kind
+from shared.problems import problem_of
+from shared.settings_trail import TrailSettings
+
+# What was asked wrongly was no question: nothing was searched and nothing spent.
+_NO_QUESTION = frozenset({Kind.INVALID, Kind.NOT_FOUND})
+
+
+class AnswerPort(Protocol):
+    """What answers questions in two steps; `generation.answering.Answerer` says how."""
+
+    def model_of(self, question: Question) -> str:
+        """Return the name of the model that is to answer."""
+        ...
+
+    async def retrieve(self, question: Question) -> Found:
+        """Return the hits an answer may rest on."""
+        ...
+
+    async def write(self, question: Question, found: Found, watch: Stopwatch) -> Answer:
+        """Write the answer from what was found."""
+        ...
+
+    def stream(
+        self, question: Question, found: Found, watch: Stopwatch
+    ) -> AsyncGenerator[str | Answer, None]:
+        """Yield the answer's text as it is verified, then the answer."""
+        ...
+
+
+class RecordedAnswerer:
+    """An answerer that leaves a row of each question: answered, failed, or left by its asker."""
+
+    def __init__(self, answerer: AnswerPort, trail: Trail, settings: TrailSettings) -> None:
+        """Take what answers, and what is kept of it."""
+        self._answerer = answerer
+        self._trail = trail
+        self._settings = settings
+        self._prices = Prices(settings.prices)
+
+    def model_of(self, question: Question) -> str:
+        """Return the name of the model that is to answer; see `Answerer`."""
+        return self._answerer.model_of(question)
+
+    async def answer(self, question: Question) -> Answer:
+        """Retrieve and write; see `Answerer`."""
+        watch = Stopwatch()
+        return await self.write(question, await self.retrieve(question), watch)
+
+    async def retrieve(self, question: Question) -> Found:
+        """Return the hits an answer may rest on; see `Answerer`."""
+        async with self._noted(question):
+            return await self._answerer.retrieve(question)
+
+    async def write(self, question: Question, found: Found, watch: Stopwatch) -> Answer:
+        """Return the whole answer, with its cost and its row written; see `Answerer`."""
+        async with self._noted(question):
+            answer = await self._answerer.write(question, found, watch)
+        return await self._recorded(question, found, answer)
+
+    async def stream(
+        self, question: Question, found: Found, watch: Stopwatch
+    ) -> AsyncGenerator[str | Answer, None]:
+        """Yield the answer's text, then the answer, with its cost and its row; see `Answerer`."""
+        async with (
+            self._noted(question),
+            aclosing(self._answerer.stream(question, found, watch)) as events,
+        ):
+            async for event in events:
+                if isinstance(event, Answer):
+                    event = await self._recorded(question, found, event)  # noqa: PLW2901
+                yield event
+
+    async def _recorded(self, question: Question, found: Found, answer: Answer) -> Answer:
+        cost = self._prices.cost(answer.usage.model or answer.model, answer.usage)
+        answer = replace(answer, usage=replace(answer.usage, cost=cost))
+        await self._trail.put(answered(question, answer, found.hits, self._settings))
+        return answer
+
+    @asynccontextmanager
+    async def _noted(self, question: Question) -> AsyncIterator[None]:
+        """Leave a row if what is done here fails or is given up; if one is there it stays."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, CitewellError) or error.kind not in _NO_QUESTION:
+                code = problem_of(error).code
+                await self._trail.put(unanswered(question, self._settings, "failed", code))
+            raise
+        except BaseException:
+            self._trail.add(unanswered(question, self._settings, "left"))
+            raise
