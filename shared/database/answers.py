@@ -119,8 +119,8 @@ class NewSource:
 class NewAnswer:
     """An answer as it was given, or what became of the question; milliseconds by stage.
 
-    `model` is empty where none was chosen yet. `paid_model` took the tokens, None if it is the same.
-    `cost` is None where it has no price.
+    `model` is empty where none was chosen yet; `paid_model` took the tokens, None if that is the
+    same. `cost` is None where it has no price.
     """
 
     id: UUID
