@@ -1,7 +1,7 @@
 """The OpenAI chat model: the official SDK against OpenAI or any server that speaks its API."""
 
-from collections.abc import AsyncGenerator, Iterable
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
 
 from services.query_api.chat_models.backoff import retried
 from services.query_api.chat_models.base import Completion, Deadlines, Prompt
@@ -11,7 +11,6 @@ from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 if TYPE_CHECKING:
     from openai import APIStatusError
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 _PASSES = frozenset({408, 409, 429})
 _SERVER_ERROR = 500
@@ -49,15 +48,22 @@ class OpenAIChatModel:
 
     async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
         vendor = self._vendor
-        messages = [{"role": one.role, "content": one.content} for one in prompt.messages]
         read = _Read(prompt.model or self._model)
+        body = {
+            "model": prompt.model or self._model,
+            "messages": [{"role": one.role, "content": one.content} for one in prompt.messages],
+            "temperature": prompt.temperature,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         try:
-            chunks = await self._client.chat.completions.create(
-                model=prompt.model or self._model,
-                messages=cast("Iterable[ChatCompletionMessageParam]", messages),
-                temperature=prompt.temperature,
+            # As plain data: the SDK's models of each piece took a quarter of a stream's CPU time.
+            chunks = await self._client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=body,
                 stream=True,
-                stream_options={"include_usage": True},
+                stream_cls=vendor.AsyncStream[object],
             )
             async with chunks:
                 async for chunk in chunks:
@@ -84,17 +90,25 @@ class _Read:
         self._declined = False
         self._said = False
 
-    def text_of(self, chunk: "ChatCompletionChunk") -> str:
-        """Note what a chunk tells, and return its text."""
-        self._model = chunk.model or self._model
-        if chunk.usage:
-            self._tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-        if not chunk.choices:
-            return ""
-        choice = chunk.choices[0]
-        self._ended = choice.finish_reason or self._ended
-        self._declined |= bool(choice.delta.refusal)
-        text = choice.delta.content or ""
+    def text_of(self, chunk: Any) -> str:
+        """Note what a chunk tells, and return its text.
+
+        Raises:
+            GenerationUnavailable: it is no chunk of an answer.
+        """
+        try:
+            self._model = chunk.get("model") or self._model
+            if usage := chunk.get("usage"):
+                self._tokens = (usage["prompt_tokens"], usage["completion_tokens"])
+            return self._choice(chunk["choices"][0]) if chunk.get("choices") else ""
+        except (AttributeError, KeyError, TypeError) as error:
+            raise GenerationUnavailable("The chat provider sent something else.") from error
+
+    def _choice(self, choice: dict[str, Any]) -> str:
+        self._ended = choice.get("finish_reason") or self._ended
+        delta = choice.get("delta") or {}
+        self._declined |= bool(delta.get("refusal"))
+        text: str = delta.get("content") or ""
         self._said |= bool(text.strip())
         return text
 
