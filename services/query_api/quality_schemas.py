@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.query_api.quality.watch import History, Ticked
 from services.query_api.schemas import CollectionName, Request, Text1000
 from shared.database.quality import CanaryRow, NewCanary, TickRow
+from shared.models import MAX_INTEGER
 
 # As many as any deployment may ask in a tick; its own setting may be lower.
 MOST_CANARIES = 200
@@ -102,7 +103,9 @@ class GivenCanary(Request):
 
     question: Text1000
     document: DocumentName = Field(description="The document's name.")
-    page: int | None = Field(default=None, ge=1, description="The page, if it is to be that one.")
+    page: int | None = Field(
+        default=None, ge=1, le=MAX_INTEGER, description="The page, if it is to be that one."
+    )
 
     def new(self) -> NewCanary:
         """Return it as it is stored."""
