@@ -64,9 +64,11 @@ QUESTION = (
         Step("Postgres", "query API", "their text", answer=True),
         Step("query API", "query API", "fuse, rerank, score, cut"),
         Step("query API", "chat model", "numbered chunks"),
-        Step("chat model", "query API", "text with markers", answer=True),
-        Step("query API", "query API", "resolve markers, find quotes"),
-        Step("query API", "asker", "answer, sources, citations", answer=True),
+        Step("chat model", "query API", "a sentence with markers", answer=True),
+        Step("query API", "query API", "held up? by which words?"),
+        Step("query API", "asker", "the sentence, its sources", answer=True),
+        Step("query API", "Postgres", "a row in the trail"),
+        Step("query API", "asker", "citations, confidence", answer=True),
     ),
 )
 

@@ -8,7 +8,7 @@ from services.query_api.chat_models.base import Message
 from services.query_api.generation.passages import Passage
 
 # A new wording is a new file: an answer tells which one made it.
-VERSION = "answer-1"
+VERSION = "answer-2"
 # What the instructions tell the model to say when the passages hold no answer.
 NOT_IN_PASSAGES = "NOT_IN_PASSAGES"
 
