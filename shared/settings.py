@@ -20,6 +20,7 @@ from shared.errors import ConfigurationInvalid
 from shared.settings_answers import AnswerSettings
 from shared.settings_embedding import EmbeddingSettings
 from shared.settings_group import Paths, SettingsGroup, group_config, split_at_commas
+from shared.settings_mcp import McpSettings
 from shared.settings_programs import PARSER_PROGRAMS
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.settings_quality import QualitySettings
@@ -317,6 +318,7 @@ class Settings(BaseSettings):
     query: QuerySettings = Field(default_factory=QuerySettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
     rerank: RerankSettings = Field(default_factory=RerankSettings)
+    mcp: McpSettings = Field(default_factory=McpSettings)
     trail: TrailSettings = Field(default_factory=TrailSettings)
     quality: QualitySettings = Field(default_factory=QualitySettings)
     log: TelemetrySettings = Field(default_factory=TelemetrySettings)

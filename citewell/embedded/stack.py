@@ -150,7 +150,8 @@ class _Stack:
 
     def _services(self, door: socket.socket, servers: Mapping[str, str]) -> list[Part]:
         processes = _parse_processes(self._options, self._inherited)
-        environment = {"CITEWELL_QUALITY_URL": self._url} | service_environment(
+        own = dict.fromkeys(("CITEWELL_QUALITY_URL", "CITEWELL_MCP_INGEST_URL"), self._url)
+        environment = own | service_environment(
             self._inherited, self._folder, self._secrets, servers, processes
         )
         self._api_key = environment["CITEWELL_BOOTSTRAP_KEY"]

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from services.query_api.context import build_context
+from services.query_api.mcp.door import PATH, McpDoor
 from services.query_api.routers import answers, compare, quality, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
@@ -57,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(query.router)
     app.include_router(answers.router)
     app.include_router(quality.router)
+    app.router.routes.append(Route(PATH, endpoint=McpDoor(), include_in_schema=False))
     app.include_router(health_router(lambda: _checks(app)))
     return app
 

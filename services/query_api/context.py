@@ -11,6 +11,10 @@ from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
 from services.query_api.generation.composing import Composer
 from services.query_api.generation.verification.verifier import Verifier
+from services.query_api.mcp.door import McpServing
+from services.query_api.mcp.pages import PageTexts
+from services.query_api.mcp.pictures import PagePictures
+from services.query_api.mcp.tools import Toolbox
 from services.query_api.quality.watch import QualityWatch
 from services.query_api.rerank.reranker import Reranker, build_reranker
 from services.query_api.retrieval.compare import Comparer
@@ -22,6 +26,7 @@ from shared.database.engine import Database, build_database
 from shared.embeddings.build import Embedders
 from shared.embeddings.spaces import LOCAL
 from shared.settings import Settings
+from shared.settings_mcp import McpSettings
 from shared.vectors.base import VectorStore
 from shared.vectors.build import build_vector_store
 
@@ -43,10 +48,13 @@ class ProcessContext:
     trail: Trail
     trail_reader: TrailReader
     answerer: RecordedAnswerer
+    mcp: McpServing
+    mcp_settings: McpSettings
     watch: QualityWatch
 
     async def aclose(self) -> None:
         """Close everything, in the reverse order of its making."""
+        await self.mcp.aclose()
         await self.watch.aclose()
         await self.trail.aclose()
         if self.chat_model is not None:
@@ -94,6 +102,14 @@ def build_context(settings: Settings) -> ProcessContext:
         context_tokens=settings.answers.context_tokens,
     )
     trail = Trail(database)
+    recorded = RecordedAnswerer(answerer, trail, settings.trail)
+    toolbox = Toolbox(
+        database=database,
+        retriever=retriever,
+        answerer=recorded,
+        pages=PageTexts(database),
+        pictures=PagePictures(settings.mcp),
+    )
     return ProcessContext(
         database=database,
         vectors=vectors,
@@ -107,7 +123,9 @@ def build_context(settings: Settings) -> ProcessContext:
         comparer=Comparer(database, retriever),
         trail=trail,
         trail_reader=TrailReader(database),
-        answerer=RecordedAnswerer(answerer, trail, settings.trail),
+        answerer=recorded,
+        mcp=McpServing(toolbox),
+        mcp_settings=settings.mcp,
         watch=QualityWatch(
             database=database,
             search_of=lambda embedder_of: forgetful(embedder_of=embedder_of).search,

@@ -157,13 +157,14 @@ class Answers:
         self._connection = connection
 
     async def add(self, answers: Sequence[NewAnswer]) -> None:
-        """Write answers of any tenants, with what their models took; those that are there stay.
+        """Write answers of any tenants, with what their models took; the first of an id stays.
 
         Words of a document that is deleted by now are not written.
         """
         await self._connection.execute(BOUNDS)
-        sources = [row for answer in answers for row in _source_rows(answer)]
-        rows = [_row(answer) for answer in answers]
+        first = {answer.id: answer for answer in reversed(answers)}.values()
+        sources = [row for answer in first for row in _source_rows(answer)]
+        rows = [_row(answer) for answer in first]
         await self._connection.execute(ADD, {"answers": _json(rows), "sources": _json(sources)})
 
     async def redact(self, document_ids: Sequence[UUID], *, limit: int) -> int:

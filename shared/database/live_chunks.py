@@ -56,6 +56,14 @@ JOIN unnest(CAST(:versions AS uuid[]), CAST(:ordinals AS int[])) AS w(version_id
 WHERE c.index_id = :index_id
 """)
 
+# Of the index that answers alone: while a collection is reindexed its chunks are there twice.
+_ANSWERING = "JOIN collections k ON k.id = d.collection_id AND k.active_index = c.index_id"
+ON_PAGE = text(f"""{_LIVE} {_ANSWERING}
+WHERE c.document_id = :document_id AND c.page_start <= :page AND c.page_end >= :page
+  AND c.ordinal >= :from_ordinal ORDER BY c.ordinal LIMIT :limit
+""")
+ONE = text(f"{_LIVE} {_ANSWERING} WHERE c.id = :id")
+
 LIVE_VERSIONS = text("""
 SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
 WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
@@ -162,6 +170,21 @@ class LiveChunks:
             {"index_id": index_id, "versions": list(versions), "ordinals": list(ordinals)},
         )
         return [LiveChunk(**row) for row in result.mappings()]
+
+    async def on_page(
+        self, document_id: UUID, page: int, *, from_ordinal: int, limit: int
+    ) -> list[LiveChunk]:
+        """Return up to `limit` live chunks that stand on a page, in order, from one on."""
+        parameters = {"document_id": document_id, "page": page}
+        result = await self._connection.execute(
+            ON_PAGE, parameters | {"from_ordinal": from_ordinal, "limit": limit}
+        )
+        return [LiveChunk(**row) for row in result.mappings()]
+
+    async def one(self, chunk_id: UUID) -> LiveChunk | None:
+        """Return a chunk if it is live in this statement's snapshot."""
+        row = (await self._connection.execute(ONE, {"id": chunk_id})).mappings().one_or_none()
+        return None if row is None else LiveChunk(**row)
 
     async def dead_versions(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return those of these versions that no query may see, or that are gone."""

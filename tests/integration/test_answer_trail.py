@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -267,6 +268,16 @@ async def test_a_row_that_comes_twice_is_one_and_counted_once(database: Database
     assert len(await rows(database, "SELECT * FROM answers")) == 1
     used = await rows(database, "SELECT answers, prompt_tokens, unpriced FROM chat_usage")
     assert used == [{"answers": 1, "prompt_tokens": 3, "unpriced": 1}]
+
+
+async def test_an_asker_that_leaves_at_the_very_end_has_an_answer(database: Database) -> None:
+    recorder = Trail(database)
+    row = a_row()
+    recorder.add(row)
+    recorder.add(replace(row, outcome="left", prompt_tokens=0))
+    await recorder.aclose()
+    assert await rows(database, "SELECT outcome FROM answers") == [{"outcome": "generated"}]
+    assert await rows(database, "SELECT answers FROM chat_usage") == [{"answers": 1}]
 
 
 async def test_a_row_that_cannot_be_written_keeps_no_other_from_it(database: Database) -> None:

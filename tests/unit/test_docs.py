@@ -8,12 +8,15 @@ import runpy
 import subprocess
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from citewell.cli.app import VERBS, app
+from services.query_api.mcp.resources import TEMPLATES
+from services.query_api.mcp.tools import Toolbox
 from shared.errors import CitewellError
 from shared.vectors.filters import parse_filters
 from tests.support import diagrams, reference_docs, reference_http
@@ -200,6 +203,19 @@ class TestBlocks:
         }
         assert called
         assert called <= set(VERBS)
+
+
+def test_every_mcp_tool_and_address_is_on_its_page() -> None:
+    page = (DOCS / "howto" / "use-mcp.md").read_text(encoding="utf-8")
+    nothing: Any = None
+    toolbox = Toolbox(
+        database=nothing, retriever=nothing, answerer=nothing, pages=nothing, pictures=nothing
+    )
+    names = [tool.name for tool in toolbox.tools]
+    assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == names
+    assert re.findall(r"^\| `(citewell://\S+)` \|", page, re.MULTILINE) == [
+        template.uri for template in TEMPLATES
+    ]
 
 
 def test_changelog_fragments_have_a_known_kind() -> None:

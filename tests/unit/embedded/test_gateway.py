@@ -1,7 +1,9 @@
 """The gateway in front of two tiny services."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from starlette.routing import Route
 
 from citewell.embedded.gateway import Gateway, service_of
 
+ROOT = Path(__file__).parents[3]
 UP = {"status": "up", "required": True}
 DOWN = {"status": "down", "required": True}
 LIVED: list[str] = []
@@ -50,6 +53,7 @@ def client_of(gateway: Gateway) -> httpx.AsyncClient:
         ("/v1/search", "query"),
         ("/v1/query", "query"),
         ("/v1/feedback", "query"),
+        ("/v1/answers/7", "query"),
         ("/v1/quality/run", "query"),
         ("/v1/documents", "ingest"),
         ("/v1/queryable", "ingest"),
@@ -75,6 +79,16 @@ def client_of(gateway: Gateway) -> httpx.AsyncClient:
 )
 def test_a_path_belongs_to_one_service(path: str, expected: str) -> None:
     assert service_of(path) == expected
+
+
+def test_nginx_sends_the_same_nouns_to_the_query_service() -> None:
+    table = (ROOT / "deploy/nginx/nginx.conf").read_text(encoding="utf-8")
+    found = re.search(r"location ~ \^/v1/\(([a-z|]+)\)\(/\|\$\)", table)
+    assert found
+    named = found[1].split("|")
+    nouns = {"answers", "feedback", "quality", "query", "search"}
+    assert set(named) == nouns
+    assert all(service_of(f"/v1/{noun}") == "query" for noun in nouns)
 
 
 async def test_a_request_reaches_its_service_with_its_path() -> None:
