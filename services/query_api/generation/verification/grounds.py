@@ -11,6 +11,7 @@ from services.query_api.generation.verification.commands import is_command
 from services.query_api.generation.verification.readings import Reading
 from shared.database.live_chunks import LiveChunk
 
+REACH_OF_PRONOUNS = 3
 # What parts the cells of a table's row.
 _CELLS = ("|", "\t")
 
@@ -75,6 +76,11 @@ class Grounds:
         beside = self._sources[source.passage.number]
         near = beside[max(0, source.place - 1) : source.place + 2]
         return [*near, *self._first_row(source, beside)]
+
+    def before(self, source: Source) -> list[Source]:
+        """Return the sentences that a pronoun in one may speak of."""
+        beside = self._sources[source.passage.number]
+        return beside[max(0, source.place - REACH_OF_PRONOUNS) : source.place]
 
     def _first_row(self, source: Source, beside: list[Source]) -> list[Source]:
         if not source.is_row:
