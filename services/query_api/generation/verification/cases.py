@@ -33,11 +33,6 @@ class Window:
         """The terms of all of them."""
         return frozenset[str]().union(*(one.reading.keys for one in self.around))
 
-    @cached_property
-    def names(self) -> list[Name]:
-        """The words of names in its core."""
-        return names_of(self.core.reading)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -107,7 +102,11 @@ class Case:
     @cached_property
     def names(self) -> list[Name]:
         """The words of names in the claim."""
-        return names_of(self.claim)
+        return names_of(self.claim, nouns_are_capital=self.grounds.nouns_are_capital)
+
+    def names_in(self, source: Reading) -> list[Name]:
+        """Return the words of names in a sentence of the passages."""
+        return names_of(source, nouns_are_capital=self.grounds.nouns_are_capital)
 
     @cached_property
     def cores(self) -> list[Reading]:

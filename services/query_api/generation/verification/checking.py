@@ -6,7 +6,7 @@ from itertools import groupby
 from services.query_api.generation.verification.alignment import exchanged
 from services.query_api.generation.verification.cases import Case, Window
 from services.query_api.generation.verification.grounds import Source
-from services.query_api.generation.verification.names import Name, in_words, is_initials, names_of
+from services.query_api.generation.verification.names import Name, in_words, is_initials
 from services.query_api.generation.verification.numbers import Number
 from services.query_api.generation.verification.places import Spot, nearest, numbers_in
 from services.query_api.generation.verification.polarity import contradict
@@ -40,7 +40,7 @@ def _exchanged(case: Case) -> Reason | None:
     for said, there in exchanged(case.claim, core):
         if _is_other_number(case.claim, said, core, there):
             return Reason.NUMBER
-        names = {name.folded for name in window.names if name.place in there and name.sure}
+        names = {name.folded for name in case.names_in(core) if name.place in there and name.sure}
         for name in case.names:
             if name.place in said and name.sure and names and not in_words(name.folded, names):
                 return Reason.NAME
@@ -112,7 +112,7 @@ def _has_wrong_name(case: Case) -> bool:
 def _rivals(case: Case, said: Collection[str]) -> Iterator[Spot]:
     """Yield where names stand in the cores that the claim does not say."""
     for window in case.windows:
-        for name in names_of(window.core.reading):
+        for name in case.names_in(window.core.reading):
             if name.sure and not in_words(name.folded, said):
                 yield Spot.of_name(window.core.reading, name.place)
 
@@ -123,7 +123,7 @@ def _is_wrong_run(run: Sequence[Name], case: Case, rivals: Sequence[Spot]) -> bo
     known = [name for name in run if _is_there(name, case.pool)]
     if any(_is_missing(name, case, spot, rivals) for name in run if name not in known):
         return True
-    if not any(name.sure or _is_known(name, case.pool) for name in known):
+    if not any(name.sure or _is_known(name, case) for name in known):
         return False
     own, most = _together(known, case.pool)
     if most < len(known):
@@ -139,7 +139,7 @@ def _is_wrong_run(run: Sequence[Name], case: Case, rivals: Sequence[Spot]) -> bo
 def _is_missing(name: Name, case: Case, spot: Spot, rivals: Sequence[Spot]) -> bool:
     if _stands_over(name, case) or _is_short_for(name, case):
         return False
-    return name.sure or nearest(spot, rivals) > 0
+    return name.sure or nearest(spot, rivals) > LIMITS.name.margin
 
 
 def _is_stranger(spot: Spot, own: Sequence[Spot], case: Case, rivals: Sequence[Spot]) -> bool:
@@ -180,13 +180,13 @@ def _is_there(name: Name, pool: Iterable[Source]) -> bool:
     return any(_has(source.reading, name) for source in pool)
 
 
-def _is_known(name: Name, pool: Iterable[Source]) -> bool:
+def _is_known(name: Name, case: Case) -> bool:
     """Tell a word at the beginning of the claim that is a name elsewhere."""
     return any(
         one.sure and one.folded == name.folded
-        for source in pool
+        for source in case.pool
         if name.folded in source.reading.folded
-        for one in names_of(source.reading)
+        for one in case.names_in(source.reading)
     )
 
 

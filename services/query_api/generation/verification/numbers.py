@@ -19,7 +19,8 @@ _MONTH_OF = {name: at for at, name in enumerate(_MONTHS.split(), 1)}
 _MONTH_OF |= {name[:3]: at for at, name in enumerate(_MONTHS.split(), 1)} | {"sept": 9}
 
 _DIGITS = re.compile(
-    r"(?<![^\W_])(?:"
+    # Behind a letter they are part of a code, but in scripts without blanks.
+    r"(?<![\dA-Za-z\u00c0-\u0dff])(?:"
     r"(?P<iso>\d{4}-\d{2}-\d{2})(?!\d)"
     r"|(?P<date>\d{1,2}[./]\d{1,2}[./]\d{4})"
     r"|(?P<time>\d{1,2}:\d{2})(?!\d)(?P<half>\s?[ap]\.?m\b)?"

@@ -43,10 +43,10 @@ class Fit:
         return 1 / (1 + math.exp(-logit))
 
 
-WORDS = Fit(constant=-9.6, share=8.3, weakest=12.0, unsaid=-0.5)
+WORDS = Fit(constant=-8.5, share=7.5, weakest=11.5, unsaid=-0.53)
 # In spaces whose cosines were measured.
 MEANING: Mapping[str, Fit] = {
-    "local/bge-small-en-v1.5": Fit(-20.9, share=-4.8, weakest=16.9, unsaid=-0.64, nearness=21.5),
+    "local/bge-small-en-v1.5": Fit(-19.6, share=-4.5, weakest=16.1, unsaid=-0.64, nearness=20.3),
 }
 
 
@@ -68,7 +68,7 @@ class Limits:
     (`stranger` times) or it fits nowhere (`fits`).
     """
 
-    support: float = 0.25
+    support: float = 0.3
     hopeless: float = 0.01
     sure: float = 0.9
     number: Rival = Rival(times=1.5, margin=0.2)
