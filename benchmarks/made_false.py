@@ -94,7 +94,13 @@ def other_name(statement: str, among: Sequence[str], draw: random.Random) -> str
     if not there or not others:
         return None
     old = draw.choice(there)
-    return _swapped(statement, old, draw.choice(others))
+    # `Norman` for `Normans` is no other name.
+    others = [one for one in others if _roots(one).isdisjoint(_roots(old))]
+    return _swapped(statement, old, draw.choice(others)) if others else None
+
+
+def _roots(name: str) -> set[str]:
+    return {word[:4] for word in name.split()}
 
 
 def with_invented_clause(statement: str, draw: random.Random) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 _WHO = re.compile(r"^(?:Who|What) (?!did|do|does|is the|are the)(\w+) (.+?)\??$")
 _BE = re.compile(r"^What (is|was|are|were) (the [^?]+?|[A-Z][^?]+?)\??$")
 _WHICH = re.compile(
-    r"^(?:What|Which) (\w+(?: \w+)?) (is|was|are|were|has|had|can|\w+ed) ([^?]+?)\??$"
+    r"^(?:What|Which) (\w+(?: (?!is|was|are|were|has|had|can|did|does|do)\w+)?)"
+    r" (is|was|are|were|has|had|can|\w+ed) ([^?]+?)\??$"
 )
 _WHEN = re.compile(r"^When (was|were|is|are) ([^?]+?) (\w+(?:ed|en|t|un|wn|de))\??$")
 _HOW_MANY = re.compile(r"^How many ([\w ]+?) (are|were|was|is|have|had|can|\w+ed) ([^?]+?)\??$")

@@ -1,111 +1,201 @@
 """Numbers and names of a claim, each looked for where the rest of the claim stands."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 
-from services.query_api.generation.verification.grounds import Grounds, Source
-from services.query_api.generation.verification.names import (
-    Name,
-    in_words,
-    is_initials,
-    names_of,
-)
+from services.query_api.generation.verification.alignment import exchanged
+from services.query_api.generation.verification.cases import Case, Window
+from services.query_api.generation.verification.grounds import Source
+from services.query_api.generation.verification.names import Name, in_words, is_initials
 from services.query_api.generation.verification.numbers import Number
-from services.query_api.generation.verification.places import nearest, place_at
+from services.query_api.generation.verification.places import Spot, nearest, numbers_in
+from services.query_api.generation.verification.polarity import contradict
 from services.query_api.generation.verification.readings import Reading
-from services.query_api.generation.verification.thresholds import LIMITS
+from services.query_api.generation.verification.thresholds import LIMITS, Rival
 from services.query_api.generation.verification.verdicts import Reason
-from services.query_api.generation.verification.windows import Window
 
-Place = tuple[Reading, int]
+_PRONOUNS = frozenset({"he", "she", "it", "they", "his", "her", "its", "their", "this", "these"})
 Fits = Callable[[Number], bool]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A claim, the sentences it may rest on, and those of them that hold most of it."""
-
-    claim: Reading
-    pool: Sequence[Source]
-    windows: Sequence[Window]
-    grounds: Grounds
-
-    @property
-    def near(self) -> list[Source]:
-        """The sentences of all windows, each once."""
-        return list({one.id: one for window in self.windows for one in window.around}.values())
-
-    @property
-    def heads(self) -> list[Reading]:
-        """What stands over the passages of the pool."""
-        passages = {one.passage.number: one.passage for one in self.pool}
-        return [self.grounds.head(one) for one in passages.values()]
-
-
-def wrong_figure(case: Case) -> Reason | None:
-    """Tell of a number or a name that is not there, or another's place."""
+def falsehood(case: Case) -> Reason | None:
+    """Tell of a number or a name that is not there or stands in another's place, or of a denial."""
     if any(_is_wrong_number(one, case) for one in case.claim.numbers if one.asked):
         return Reason.NUMBER
-    if _has_wrong_name(case):
+    if _has_wrong_code(case) or _has_wrong_name(case):
         return Reason.NAME
+    if (why := _exchanged(case)) is not None:
+        return why
+    if contradict(case.claim, case.cores[0], [one.reading for one in case.near]):
+        return Reason.NEGATED
     return None
 
 
+def _exchanged(case: Case) -> Reason | None:
+    """Tell of a number or name that stands where the source has another, in the same words."""
+    if not (case.names or case.claim.numbers):
+        return None
+    window = case.windows[0]
+    core = window.core.reading
+    for said, there in exchanged(case.claim, core):
+        if _is_other_number(case.claim, said, core, there):
+            return Reason.NUMBER
+        names = {name.folded for name in case.names_in(core) if name.place in there and name.sure}
+        for name in case.names:
+            if name.place in said and name.sure and names and not in_words(name.folded, names):
+                return Reason.NAME
+    return None
+
+
+def _is_other_number(claim: Reading, said: range, source: Reading, there: range) -> bool:
+    mine = [one for one in numbers_in(claim, said) if one.asked]
+    other = [value for one in numbers_in(source, there) for value in one.values]
+    return bool(other) and any(not one.meets(other) for one in mine)
+
+
 def _is_wrong_number(number: Number, case: Case) -> bool:
-    holders = [one for one in case.pool if number.meets(one.reading.values)]
-    if not holders:
+    own = list(_number_spots(case.pool, lambda one: _is_meant(number, one)))
+    if not own:
         return not any(number.meets(head.values) for head in case.heads)
-    at = place_at(case.claim, number.start)
-    own = nearest(case.claim, at, _number_places(holders, lambda one: number.meets(one.values)))
-    said = {value for one in case.claim.numbers for value in one.values}
-    others = _number_places(
-        case.near,
-        lambda one: one.values.isdisjoint(said) and one.kind == number.kind,
+    spot = Spot.of_span(case.claim, number.start, number.end)
+    in_core = any(number.meets(one.values) for one in case.cores)
+    # What stands in the very sentence can be mistaken for its like only.
+    rivals = _number_spots(
+        case.near, lambda one: _is_unsaid(one, case) and (not in_core or one.kind == number.kind)
     )
-    near = {one.id for one in case.near}
-    if own == 0 and not any(one.id in near for one in holders):
-        return True
-    return nearest(case.claim, at, others) > LIMITS.number_rival * own
+    if not in_core:
+        return nearest(spot, rivals) > LIMITS.stranger * nearest(spot, own)
+    return _is_outdone(nearest(spot, own), nearest(spot, rivals), LIMITS.number)
 
 
-def _number_places(sources: Iterable[Source], fits: Fits) -> Iterator[Place]:
+def _is_outdone(own: float, rival: float, by: Rival) -> bool:
+    return rival > by.times * own + by.margin
+
+
+def _is_meant(number: Number, other: Number) -> bool:
+    # A share is no count: `15 percent` are not `15 metres`.
+    return (number.kind == "share") == (other.kind == "share") and number.meets(other.values)
+
+
+def _is_unsaid(number: Number, case: Case) -> bool:
+    """Tell a number that the claim does not say, or not as often as one of the cores."""
+    said = sum(not one.values.isdisjoint(number.values) for one in case.claim.numbers)
+    there = max(
+        (sum(one.values == number.values for one in core.numbers) for core in case.cores),
+        default=0,
+    )
+    return there > said or not said
+
+
+def _number_spots(sources: Iterable[Source], fits: Fits) -> Iterator[Spot]:
     for source in sources:
         for number in source.reading.numbers:
             if fits(number):
-                yield source.reading, place_at(source.reading, number.start)
+                yield Spot.of_span(source.reading, number.start, number.end)
+
+
+def _has_wrong_code(case: Case) -> bool:
+    """Tell of an identifier that is nowhere as a whole: `payments.write`, `E-1307`."""
+    return any(
+        not any(code in one.codes for one in (*(one.reading for one in case.pool), *case.heads))
+        for code in case.claim.codes
+    )
 
 
 def _has_wrong_name(case: Case) -> bool:
-    names = names_of(case.claim)
-    said = [name.folded for name in names]
-    rivals = list(_rivals(case, said)) if names else []
-    return any(_is_wrong_name(name, case, rivals) for name in names)
+    names = case.names
+    rivals = list(_rivals(case, [name.folded for name in names])) if names else []
+    runs = groupby(names, lambda name: Spot.of_name(case.claim, name.place).first)
+    return any(_is_wrong_run(list(run), case, rivals) for _, run in runs)
 
 
-def _rivals(case: Case, said: Sequence[str]) -> Iterator[Place]:
+def _rivals(case: Case, said: Collection[str]) -> Iterator[Spot]:
     """Yield where names stand in the cores that the claim does not say."""
     for window in case.windows:
-        for name in names_of(window.core.reading):
+        for name in case.names_in(window.core.reading):
             if name.sure and not in_words(name.folded, said):
-                yield window.core.reading, name.place
+                yield Spot.of_name(window.core.reading, name.place)
 
 
-def _is_wrong_name(name: Name, case: Case, rivals: Sequence[Place]) -> bool:
-    places = list(_places_of(name, case.pool))
-    if not places:
-        if _stands_over(name, case) or _is_short_for(name, case):
-            return False
-        return name.sure or nearest(case.claim, name.place, rivals) > 0
-    own = nearest(case.claim, name.place, places)
-    return nearest(case.claim, name.place, rivals) > LIMITS.name_rival * own
+def _is_wrong_run(run: Sequence[Name], case: Case, rivals: Sequence[Spot]) -> bool:
+    """Judge a name of one or more words, such as a first name and a last name."""
+    spot = Spot.of_name(case.claim, run[0].place)
+    known = [name for name in run if _is_there(name, case.pool)]
+    if any(_is_missing(name, case, spot, rivals) for name in run if name not in known):
+        return True
+    if not any(name.sure or _is_known(name, case) for name in known):
+        return False
+    own, most = _together(known, case.pool)
+    if most < len(known):
+        # Words that never stand together are no name: each is judged by itself.
+        return any(_is_wrong_run([name], case, rivals) for name in known)
+    if any(_has(core, known[-1]) for core in case.cores):
+        return _is_outdone(nearest(spot, own), nearest(spot, rivals), LIMITS.name)
+    if any(_stands_over(name, case) for name in known):
+        return False
+    return _is_stranger(spot, own, case, rivals)
 
 
-def _places_of(name: Name, pool: Iterable[Source]) -> Iterator[Place]:
+def _is_missing(name: Name, case: Case, spot: Spot, rivals: Sequence[Spot]) -> bool:
+    if _stands_over(name, case) or _is_short_for(name, case):
+        return False
+    return name.sure or nearest(spot, rivals) > LIMITS.name.margin
+
+
+def _is_stranger(spot: Spot, own: Sequence[Spot], case: Case, rivals: Sequence[Spot]) -> bool:
+    """Tell whether a name from elsewhere in the passage has no business where the claim has it.
+
+    It has if the sentence speaks of it by a pronoun.
+    """
+    fits, outdone = nearest(spot, own), nearest(spot, rivals)
+    if any(_speaks_of(window, own) for window in case.windows):
+        return outdone > LIMITS.name.times * fits + LIMITS.name.margin
+    return fits < LIMITS.fits or outdone > LIMITS.stranger * fits
+
+
+def _speaks_of(window: Window, own: Sequence[Spot]) -> bool:
+    """Tell whether a core may mean, by a pronoun, what is named just before it."""
+    if _PRONOUNS.isdisjoint(window.core.reading.folded):
+        return False
+    before = [one.reading for one in window.before]
+    return any(spot.reading is one for spot in own for one in before)
+
+
+def _together(run: Sequence[Name], pool: Iterable[Source]) -> tuple[list[Spot], int]:
+    """Return where the most words of a name stand together, and how many."""
+    found: dict[tuple[int, int], tuple[int, Spot]] = {}
+    for name in run:
+        for spot in _spots_of(name, pool):
+            key = (id(spot.reading), spot.first)
+            found[key] = (found.get(key, (0, spot))[0] + 1, spot)
+    most = max((count for count, _ in found.values()), default=0)
+    return [spot for count, spot in found.values() if count == most], most
+
+
+def _has(reading: Reading, name: Name) -> bool:
+    return in_words(name.folded, reading.folded)
+
+
+def _is_there(name: Name, pool: Iterable[Source]) -> bool:
+    return any(_has(source.reading, name) for source in pool)
+
+
+def _is_known(name: Name, case: Case) -> bool:
+    """Tell a word at the beginning of the claim that is a name elsewhere."""
+    return any(
+        one.sure and one.folded == name.folded
+        for source in case.pool
+        if name.folded in source.reading.folded
+        for one in case.names_in(source.reading)
+    )
+
+
+def _spots_of(name: Name, pool: Iterable[Source]) -> Iterator[Spot]:
     for source in pool:
-        if in_words(name.folded, source.reading.folded):
+        if _has(source.reading, name):
             for place, word in enumerate(source.reading.words):
                 if in_words(name.folded, (word.folded,)):
-                    yield source.reading, place
+                    yield Spot.of_name(source.reading, place)
 
 
 def _stands_over(name: Name, case: Case) -> bool:
@@ -117,7 +207,7 @@ def _is_short_for(name: Name, case: Case) -> bool:
     lowered = [[word.folded for word in one.reading.words] for one in case.near]
     if name.word.text.isupper():
         return any(is_initials(name.folded, words) for words in lowered)
-    after = [one.folded[0] for one in names_of(case.claim)]
+    after = [one.folded[0] for one in case.names]
     initials = "".join(after)
     return any(
         word.text.isupper()

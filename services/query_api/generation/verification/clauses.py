@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from services.query_api.generation.verification.readings import Reading
 
 _BULLET = re.compile(r"^\s*(?:[-*+\u2022\u2013]\s+|\d{1,2}[.)]\s+|#+\s+|>\s+)+")
-_EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+_EMPHASIS = re.compile(r"[*`]{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)")
 _BETWEEN = re.compile(
     r"[,;:()\u2013\u2014\u3001\uff0c\uff1b]|\s-\s"
-    r"|\b(?:and|but|which|because|while|so|although|though|whereas|where|who|when|as well as"
-    r"|und|aber|weil|et|mais|car|y|pero|porque)\b",
+    r"|\b(?:and|but|which|because|while|so|although|though|whereas|where|who|when|if|unless"
+    r"|until|before|after|as well as|und|aber|weil|et|mais|car|y|pero|porque)\b",
     re.IGNORECASE,
 )
 # What a model says about its sources and its answer, not about the matter.
@@ -23,8 +23,8 @@ _TALK = re.compile(
     r"|therefore|moreover|overall|finally|sure|of course|certainly)\b[,:.]?\s*",
     re.IGNORECASE,
 )
-# A clause of fewer terms is read with the one before it.
-LEAST_TERMS = 3
+# A clause of fewer terms says too little by itself.
+LEAST_TERMS = 2
 
 
 def bare(sentence: str) -> str:
@@ -36,10 +36,7 @@ def bare(sentence: str) -> str:
 
 def clauses_of(text: str) -> Iterator[Reading]:
     """Yield the clauses of a sentence that have enough terms to be looked for by themselves."""
-    held = ""
     for piece in _BETWEEN.split(text):
-        held = f"{held} {piece}" if held else piece
-        reading = Reading(held)
+        reading = Reading(piece)
         if len(reading.keys) >= LEAST_TERMS:
             yield reading
-            held = ""

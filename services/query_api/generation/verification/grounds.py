@@ -4,13 +4,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.query_api.generation.passages import Passage
 from services.query_api.generation.sentences import spans
 from services.query_api.generation.verification.commands import is_command
 from services.query_api.generation.verification.readings import Reading
 from shared.database.live_chunks import LiveChunk
+from shared.embeddings.languages import languages_of
+from shared.embeddings.words import plain, words_of
 
+REACH_OF_PRONOUNS = 3
 # What parts the cells of a table's row.
 _CELLS = ("|", "\t")
 
@@ -52,6 +56,12 @@ class Grounds:
         """Return the sentences of some passages, in order."""
         return [source for one in passages for source in self._sources[one.number]]
 
+    @cached_property
+    def nouns_are_capital(self) -> bool:
+        """Whether most of it is German, whose capitals tell no names."""
+        words = [word for one in self.passages for word in words_of(plain(one.text))]
+        return languages_of(words).get("LATIN") == "german"
+
     def holding(self, passages: Iterable[Passage]) -> list[Source]:
         """Return those of them that may hold something up: no order to the model, nor the next."""
         found: list[Source] = []
@@ -75,6 +85,11 @@ class Grounds:
         beside = self._sources[source.passage.number]
         near = beside[max(0, source.place - 1) : source.place + 2]
         return [*near, *self._first_row(source, beside)]
+
+    def before(self, source: Source) -> list[Source]:
+        """Return the sentences that a pronoun in one may speak of."""
+        beside = self._sources[source.passage.number]
+        return beside[max(0, source.place - REACH_OF_PRONOUNS) : source.place]
 
     def _first_row(self, source: Source, beside: list[Source]) -> list[Source]:
         if not source.is_row:

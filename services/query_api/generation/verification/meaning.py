@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.query_api.generation.verification.thresholds import MEANING
+from services.query_api.generation.verification.thresholds import MEANING, Wording
 from shared.embeddings.base import Embedder
 from shared.errors import CitewellError
 
@@ -17,17 +17,12 @@ class Meaning:
 
     def __init__(self, embedder: Embedder | None) -> None:
         """Take the embedder; None, or one of a space that was not measured, tells nothing."""
+        self._fit = MEANING.get(embedder.space.name) if embedder else None
         self._embedder = embedder
-        self._least = MEANING.get(embedder.space.name) if embedder else None
 
-    async def alike(self, said: str, texts: Sequence[str]) -> bool | None:
-        """Tell whether a text means what one of some others says; None if it cannot be told."""
-        nearest = await self.nearness(said, texts)
-        return None if nearest is None or self._least is None else nearest >= self._least
-
-    async def nearness(self, said: str, texts: Sequence[str]) -> float | None:
-        """Return the highest cosine of a text with some others; None if it cannot be told."""
-        if self._embedder is None or self._least is None or not texts:
+    async def support(self, wording: Wording, said: str, texts: Sequence[str]) -> float | None:
+        """Return how likely texts hold up what is said in such words; None if it cannot be told."""
+        if self._embedder is None or self._fit is None:
             return None
         try:
             embedded = await self._embedder.embed_documents(
@@ -36,4 +31,5 @@ class Meaning:
         except CitewellError:
             # Words alone decide, as where there is no model.
             return None
-        return float(np.max(embedded.vectors[1:] @ embedded.vectors[0]))
+        nearness = float(np.max(embedded.vectors[1:] @ embedded.vectors[0]))
+        return self._fit.of(wording, nearness)

@@ -7,14 +7,13 @@ names then, and nouns are words.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from services.query_api.generation.verification.readings import Reading, Word, alike, is_number
-from shared.embeddings.languages import languages_of, stop_words
-from shared.embeddings.words import plain, words_of
+from shared.embeddings.languages import stop_words
 
-# A text with more capitals than these, of its words behind the first, says nothing by them.
-MOST_CAPITALS = 0.5
+# A text with more capitals than these says nothing by them, if it has so many words.
+MOST_CAPITALS = 0.85
+_LEAST_HEADING = 3
 _LEAST_PREFIX = 4
 _MOST_ENDING = 4
 _MONTHS = """
@@ -42,11 +41,12 @@ class Name:
         return self.word.folded
 
 
-def names_of(reading: Reading) -> list[Name]:
+def names_of(reading: Reading, *, nouns_are_capital: bool = False) -> list[Name]:
     """Return the words of names, in order."""
-    if _capitals_are_idle(reading):
-        return [name for name in _candidates(reading) if _is_coded(name.word.text)]
-    return list(_candidates(reading))
+    found = list(_candidates(reading))
+    if nouns_are_capital or _is_heading(reading):
+        return [name for name in found if _is_coded(name.word.text)]
+    return found
 
 
 def in_words(name: str, there: Collection[str]) -> bool:
@@ -87,7 +87,8 @@ def _is_capital(word: Word) -> bool:
 def _is_coded(text: str) -> bool:
     """Tell an acronym, an identifier or a word with capitals inside."""
     if any(character.isdigit() for character in text):
-        return any(character.isalpha() for character in text) and not is_number(text.lower())
+        letters = any(character.isascii() and character.isalpha() for character in text)
+        return letters and not is_number(text.lower())
     return sum(character.isupper() for character in text) > 1
 
 
@@ -113,18 +114,11 @@ def _follows(word: Word, after: Word) -> bool:
     return between == 1 and after.text[0].isupper()
 
 
-def _capitals_are_idle(reading: Reading) -> bool:
-    words = reading.words
-    behind = [after for before, after in pairwise(words) if before.text.isalpha()]
-    if not behind:
-        return False
-    share = sum(word.text[0].isupper() for word in behind if not word.text.isupper()) / len(behind)
-    return share > MOST_CAPITALS or is_german(reading.text)
-
-
-def is_german(text: str) -> bool:
-    """Tell a text of the language whose nouns are all capital."""
-    return languages_of(words_of(plain(text))).get("LATIN") == "german"
+def _is_heading(reading: Reading) -> bool:
+    """Tell a text whose words are capital because it is a heading."""
+    words = [word for word in reading.words[1:] if not word.idle and not word.is_number]
+    capital = sum(word.text[0].isupper() for word in words)
+    return len(words) >= _LEAST_HEADING and capital > MOST_CAPITALS * len(words)
 
 
 def _of_one_root(one: str, other: str) -> bool:

@@ -19,7 +19,8 @@ _MONTH_OF = {name: at for at, name in enumerate(_MONTHS.split(), 1)}
 _MONTH_OF |= {name[:3]: at for at, name in enumerate(_MONTHS.split(), 1)} | {"sept": 9}
 
 _DIGITS = re.compile(
-    r"(?<![^\W_])(?:"
+    # Behind a letter they are part of a code, but in scripts without blanks.
+    r"(?<![\dA-Za-z\u00c0-\u0dff])(?:"
     r"(?P<iso>\d{4}-\d{2}-\d{2})(?!\d)"
     r"|(?P<date>\d{1,2}[./]\d{1,2}[./]\d{4})"
     r"|(?P<time>\d{1,2}:\d{2})(?!\d)(?P<half>\s?[ap]\.?m\b)?"
@@ -37,17 +38,18 @@ _SHORT = "|".join(name.title() for name in _MONTH_OF if len(name) <= len("sept")
 _MONTH = re.compile(rf"\b(?:{_LONG})\b|\b(?:{_SHORT})\b\.?(?=\s*\d)|(?<=\d )May\b")
 Kind = Literal["count", "share", "year", "month", "day", "nth", "time"]
 _LETTERS = {"k": 1000, "m": 10**6, "b": 10**9}
+_VERSION = re.compile(r"\d+(?:\.\d+){2,}(?<!\.\d{3})")
 _YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
 _SHARE = re.compile(r"\s?(?:%|percent|per cent|prozent|pour cent|por ciento)", re.IGNORECASE)
+_JOINED = re.compile(r"\s*(?:-|\u2013|,|and|or|to|und|bis|et|y)\s*", re.IGNORECASE)
 # At most so many characters stand between a day and its month.
 _BESIDE = 5
 _NTH = re.compile(r"\w*(?:rd|th|nd|st|ieth)\b", re.IGNORECASE)
 # Words before a number that leave some room around it, and how much: from, to, as shares of it.
-_NEAR, _OVER, _UNDER = (0.95, 1.05), (0.99, 1.25), (0.8, 1.01)
 _ROOM = {
-    **dict.fromkeys(("about", "around", "approximately", "roughly", "circa", "some"), _NEAR),
-    **dict.fromkeys(("over", "than", "least", "exceeding", "above"), _OVER),
-    **dict.fromkeys(("nearly", "almost", "under", "below", "to", "close"), _UNDER),
+    **dict.fromkeys(("about", "around", "approximately", "roughly", "circa", "some"), (0.95, 1.05)),
+    **dict.fromkeys(("over", "exceeding"), (0.99, 1.25)),
+    **dict.fromkeys(("nearly", "almost"), (0.8, 1.01)),
 }
 _BEFORE = re.compile(r"([^\W\d_]+)\W{1,3}$")
 # `the two`, `these three`: they count what was named, often in the answer itself.
@@ -109,6 +111,12 @@ def _kinds(ordered: Sequence[Number], text: str) -> list[Kind]:
         day = at if kinds[at + 1] == "month" else at + 1
         if kinds[day] in ("count", "nth"):
             kinds[day] = "day"
+    for at in reversed(range(len(kinds) - 1)):
+        # Of `between 20 and 80 percent` both are shares.
+        if kinds[at + 1] == "share" and _JOINED.fullmatch(
+            text, ordered[at].end, ordered[at + 1].start
+        ):
+            kinds[at] = "share"
     return kinds
 
 
@@ -177,6 +185,8 @@ def _years(found: str, start: int, end: int) -> Iterator[Number]:
 
 
 def _values(found: re.Match[str]) -> frozenset[str]:
+    if found["plain"] and _VERSION.fullmatch(found["plain"]):
+        return frozenset({found["plain"]})
     if found["time"]:
         hour, minute = found["time"].split(":")
         return frozenset(_times(hour, minute, found["half"] or ""))
@@ -226,6 +236,7 @@ def _of_one_mark(parts: Sequence[str]) -> Iterator[Decimal]:
     if len(parts) == len(("whole", "tenths")):
         yield Decimal(".".join(parts))
     elif any(len(part) != len("000") for part in parts[1:]):
+        # A list without blanks.
         yield from map(Decimal, parts)
 
 

@@ -4,14 +4,14 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from services.query_api.generation.verification.number_words import NUMBER_WORDS
 from services.query_api.generation.verification.numbers import Number, numbers_of
 from shared.embeddings.languages import STOP_WORDS, stems
 from shared.embeddings.terms import terms
-from shared.embeddings.words import plain
+from shared.embeddings.words import plain, wholes_of
 
 # Words that may stand for one another, so that an answer need not speak as its source does.
 _LISTS = Path(__file__).parent / "alike.txt"
@@ -21,6 +21,7 @@ _WORD = re.compile(r"[^\W_]+")
 _STOP_WORDS = STOP_WORDS["english"]
 # Numbers are compared as numbers, so their words and digits are no terms: `10th`, `1990s`, `16`.
 _DIGITS = re.compile(r"[\d-]+(?:st|nd|rd|th|s)?|[\d-]+(?:k|m|bn)?")
+_PART_OF_TIME = frozenset({"mid", "pre", "post", "early", "late"})
 _NUMBER_TERMS = frozenset(stems(sorted(NUMBER_WORDS), "english"))
 
 
@@ -37,6 +38,11 @@ class Word:
     start: int
     idle: bool
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one of a number."""
+        return is_number(self.folded)
+
 
 class Reading:
     """A text and what can be compared of it."""
@@ -51,12 +57,17 @@ class Reading:
         return frozenset(alike(term) for term in terms(self.text) if not is_number(term))
 
     @cached_property
+    def codes(self) -> frozenset[str]:
+        """Its identifiers, whole: file names, versions, error codes."""
+        return frozenset(one for one in wholes_of(plain(self.text)) if _is_code(one))
+
+    @cached_property
     def words(self) -> Sequence[Word]:
         """Its words in order, idle ones too."""
         found = list(_WORD.finditer(self.text))
         lowered = [plain(one[0]) for one in found]
         return [
-            Word(one[0], lower, alike(stem), one.start(), lower in _STOP_WORDS or is_number(stem))
+            Word(one[0], lower, alike(stem), one.start(), lower in _STOP_WORDS)
             for one, lower, stem in zip(found, lowered, stems(lowered, "english"), strict=True)
         ]
 
@@ -78,9 +89,22 @@ class Reading:
 
 def is_number(term: str) -> bool:
     """Tell whether a term is one of a number."""
-    return term in _NUMBER_TERMS or _DIGITS.fullmatch(term) is not None
+    if term in _NUMBER_TERMS:
+        return True
+    return term[:1].isdigit() and _DIGITS.fullmatch(term) is not None
 
 
+def _is_code(whole: str) -> bool:
+    """Tell an identifier from a number, a number with its unit, and words that are joined."""
+    parts = whole.split("-")
+    if not _STOP_WORDS.isdisjoint(parts) or len(parts) == 1:
+        return False
+    if any(map(str.isdigit, whole)):
+        return parts[0][0].isalpha() and parts[0] not in _PART_OF_TIME
+    return all(len(part) > 1 for part in parts)
+
+
+@lru_cache(maxsize=32_768)
 def alike(term: str) -> str:
     """Return what stands for a term and for all that may be said in its place."""
     leader = _leaders().get(term, term)
