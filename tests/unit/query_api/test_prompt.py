@@ -11,7 +11,7 @@ def test_passages_are_numbered_and_the_question_comes_last() -> None:
     first, second = user.content.index('number="1"'), user.content.index('number="2"')
     assert first < second < user.content.index("<question>\nWhy?")
     assert "Section: 1 Leave > 1.2 Parents" in user.content
-    assert VERSION == "answer-1"
+    assert VERSION == "answer-2"
 
 
 def test_a_document_cannot_close_its_own_fence() -> None:
