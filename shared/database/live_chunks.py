@@ -39,14 +39,9 @@ WHERE c.index_id = :index_id ORDER BY c.text_sha256 LIMIT :limit
 """)
 
 _LIVE = """
-<<<<<<< HEAD
 SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text, c.tokens,
-       c.page_start, c.page_end, c.page_turns, c.section, c.boxes, d.name AS filename, d.attributes
-=======
-SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text,
-       c.page_start, c.page_end, c.page_turns, c.section, d.name AS filename, d.attributes,
+       c.page_start, c.page_end, c.page_turns, c.section, c.boxes, d.name AS filename, d.attributes,
        d.file_id
->>>>>>> de86806 (feat(ingest): files and vector stores as OpenAI's clients know them)
 FROM chunks c
 JOIN versions v ON v.id = c.version_id
 JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
@@ -126,6 +121,11 @@ class LiveChunk:
     attributes: Mapping[str, Any]
     # The kept file its document was made of, if it was.
     file_id: UUID | None = None
+
+    @property
+    def source_id(self) -> UUID:
+        """The kept file its document was made of, else the document itself."""
+        return self.file_id or self.document_id
 
     def page_at(self, offset: int) -> int:
         """Return the page on which the character at `offset` of the text stands."""
