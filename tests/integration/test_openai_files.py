@@ -14,6 +14,7 @@ from sqlalchemy import text
 from services.ingest_worker.upkeep.deletion import bury
 from services.ingest_worker.upkeep.doctor import Patient, examine
 from shared.database.engine import Database
+from tests.integration.test_ingest_api_cut import part, request, served, until
 from tests.support.ingest_api import IngestApi, api_settings, start_api, token, upload
 from tests.support.openai_client import openai_client
 from tests.support.workers import Workers
@@ -627,3 +628,16 @@ class TestErrors:
     async def test_native_routes_keep_their_problems(self, api: IngestApi) -> None:
         response = await api.client.get("/v1/collections/nothing")
         assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_cut_connection_keeps_nothing(api: IngestApi, database: Database) -> None:
+    cut = request(part(b"cut.txt", b"x" * 3_000_000), missing=100)
+    async with served(api) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(cut.replace(b"POST /v1/documents", b"POST /openai/v1/files", 1))
+        await writer.drain()
+        await until(lambda: bool(api.blobs()))
+        writer.close()
+        await writer.wait_closed()
+        await until(lambda: api.blobs() == [])
+    assert await rows(database, "SELECT id FROM files") == []
