@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.windows import Window
+from shared.models import JobState
 
 SHOWN = """
 SELECT coalesce(d.file_id, d.id) AS id, d.id AS document_id, v.id AS version_id, d.name,
@@ -33,13 +34,19 @@ SELECT id FROM documents d WHERE d.collection_id = :collection_id AND {NAMED}
 ORDER BY id DESC LIMIT 1
 """)  # noqa: S608 - constants of this module
 OF_BATCH = "AND d.id IN (SELECT document_id FROM jobs WHERE batch_id = :batch_id)"
+# Most of a large store is done: what is not is found by its jobs, not by going through all of it.
+UNFINISHED = """
+AND d.id IN (SELECT document_id FROM jobs WHERE tenant_id = current_setting('app.tenant', true)
+             AND state = ANY(:states) AND collection_id = :collection_id)
+"""
+DONE = frozenset({JobState.SUCCEEDED, JobState.SUCCEEDED_WITH_WARNINGS})
 LISTED = {
-    (direction, batch): text(f"""
-{SHOWN} AND d.id > :low AND d.id < :high AND j.state = ANY(:states) {OF_BATCH if batch else ""}
+    (direction, narrowed): text(f"""
+{SHOWN} AND d.id > :low AND d.id < :high AND j.state = ANY(:states) {narrowed}
 ORDER BY d.id {direction} LIMIT :limit
 """)
     for direction in ("ASC", "DESC")
-    for batch in (True, False)
+    for narrowed in ("", OF_BATCH, UNFINISHED)
 }
 # A job that was no work is as far as the one that does the work.
 BATCH = text("""
@@ -113,9 +120,11 @@ class StoreFiles:
         `window` is of documents' ids, as `place_of` gives them. With `batch_id` only files that a
         job of the batch was for.
         """
+        narrowed = "" if DONE.intersection(states) else UNFINISHED
         parameters = window.bind | {"states": list(states), "batch_id": batch_id}
         result = await self._connection.execute(
-            LISTED[window.direction, batch_id is not None], self._bind(**parameters)
+            LISTED[window.direction, narrowed if batch_id is None else OF_BATCH],
+            self._bind(**parameters),
         )
         return [StoreFileRow(**row) for row in result.mappings()]
 
