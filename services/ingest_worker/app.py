@@ -9,6 +9,12 @@ import structlog
 from fastapi import FastAPI
 
 from services.ingest_worker.context import IngestContext, Loop, Outside, build_context
+from services.ingest_worker.openai_compat import (
+    file_batches,
+    files,
+    store_files,
+    vector_stores,
+)
 from services.ingest_worker.publishing import build_publisher
 from services.ingest_worker.routers import (
     admin,
@@ -51,6 +57,7 @@ TAGS = [
     {"name": "usage", "description": "What is held, and what embedding it took."},
     {"name": "keys", "description": "API keys of the tenant; needs the scope `admin`."},
     {"name": "admin", "description": "Comparing and mending; needs the scope `admin`."},
+    {"name": "openai", "description": "Files and vector stores as OpenAI's clients know them."},
     {"name": "operations", "description": "Health and metrics; open."},
 ]
 
@@ -101,7 +108,7 @@ def create_app(
         version=VERSION,
         tags=TAGS,
         lifespan=lifespan,
-        streaming_paths=(uploads.UPLOAD_PATH,),
+        streaming_paths=(uploads.UPLOAD_PATH, files.FILES_PATH),
     )
     rooms = (
         collections,
@@ -116,6 +123,10 @@ def create_app(
         usage,
         keys,
         admin,
+        files,
+        vector_stores,
+        store_files,
+        file_batches,
     )
     for room in rooms:
         app.include_router(room.router)

@@ -11,18 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest_worker.attributes import check_types, field_types
 from services.ingest_worker.chunking.names import CHUNKER
 from shared.database.collections import DEFAULT_COLLECTION, CollectionRow, Collections
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.identity import new_id
+from shared.openai_ids import is_store_name
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionWish:
-    """What a caller wants a collection to be; None leaves a thing as it is."""
+    """What a caller wants a collection to be; None leaves a thing as it is.
+
+    `id` is that of a collection to make; None makes one up.
+    """
 
     name: str
     space: str | None = None
     description: str | None = None
     fields: Mapping[str, str] | None = None
+    id: UUID | None = None
 
 
 class CollectionKeeper:
@@ -38,6 +43,8 @@ class CollectionKeeper:
         """Make a collection, or bring one that is there in line with the wish.
 
         Raises:
+            InvalidInput: it is not there, and its name is that of a vector store, which has its id
+                in it.
             Conflict: it is there with another space, or a field with another type.
         """
         made = await self._make(wish)
@@ -85,21 +92,30 @@ class CollectionKeeper:
 
     async def take_types(
         self, collection_id: UUID, known: Mapping[str, str], attributes: Mapping[str, Any]
-    ) -> None:
+    ) -> Mapping[str, str]:
         """Check attributes against the collection's types; new names get theirs now.
+
+        Returns:
+            The types that are known now.
 
         Raises:
             InvalidInput: a value is of another type than its name has here.
         """
         check_types(attributes, known)
         fresh = {name: kind for name, kind in field_types(attributes).items() if name not in known}
-        if fresh:
-            fixed = await self._collections.add_fields(collection_id, json.dumps(fresh))
-            check_types(attributes, fixed)
+        if not fresh:
+            return known
+        fixed = await self._collections.add_fields(collection_id, json.dumps(fresh))
+        check_types(attributes, fixed)
+        return fixed
 
     async def _make(self, wish: CollectionWish) -> bool:
+        if wish.id is None and is_store_name(wish.name):
+            if await self._collections.by_name(wish.name) is None:
+                raise InvalidInput(f"name: `{wish.name}` would be a vector store; take another.")
+            return False
         return await self._collections.add(
-            new_id(),
+            wish.id or new_id(),
             tenant_id=self._tenant_id,
             name=wish.name,
             description=wish.description or "",

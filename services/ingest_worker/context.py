@@ -22,6 +22,9 @@ from services.ingest_worker.upkeep.rebuild import Rebuilder
 from services.ingest_worker.upkeep.refill import Refiller
 from services.ingest_worker.upkeep.repair import queue_missing_points
 from services.ingest_worker.upkeep.sweeper import Sweeper
+from services.ingest_worker.uploads.attaching import Attacher
+from services.ingest_worker.uploads.intake import Intake
+from services.ingest_worker.uploads.keeping import FileKeeper
 from services.ingest_worker.uploads.restoring import VersionRestorer
 from services.ingest_worker.uploads.room import Room
 from services.ingest_worker.uploads.upload import UploadDoor
@@ -72,7 +75,10 @@ class IngestContext:
     blobs: ListedBlobStore
     outside: Outside
     authenticator: Authenticator
+    intake: Intake
     uploads: UploadDoor
+    files: FileKeeper
+    attacher: Attacher
     restorer: VersionRestorer
     retrier: Retrier
     default_space: str
@@ -130,14 +136,8 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         grace_s=grace_s,
         folders=settings.embedding.model_dirs,
     )
-    uploads = UploadDoor(
-        database=database,
-        blobs=blobs,
-        room=Room(database=database, blobs=blobs, ingest=settings.ingest, storage=settings.blobs),
-        settings=settings.ingest,
-        default_space=space,
-        wake=dispatcher.wake,
-    )
+    room = Room(database=database, blobs=blobs, ingest=settings.ingest, storage=settings.blobs)
+    intake = Intake(database=database, blobs=blobs, room=room, settings=settings.ingest)
     feed = Feed(database)
     return IngestContext(
         settings=settings,
@@ -145,7 +145,24 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         blobs=blobs,
         outside=outside,
         authenticator=Authenticator(database, settings.auth),
-        uploads=uploads,
+        intake=intake,
+        uploads=UploadDoor(
+            intake.take,
+            database=database,
+            room=room,
+            deadline_s=settings.ingest.job_deadline_s,
+            default_space=space,
+            wake=dispatcher.wake,
+        ),
+        files=FileKeeper(intake.take, database),
+        attacher=Attacher(
+            database=database,
+            blobs=blobs,
+            room=room,
+            default_space=space,
+            deadline_s=settings.ingest.job_deadline_s,
+            wake=dispatcher.wake,
+        ),
         restorer=VersionRestorer(
             database=database,
             blobs=blobs,

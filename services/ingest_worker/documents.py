@@ -24,10 +24,12 @@ async def amend(
     *,
     keeper: CollectionKeeper,
     deadline_s: float,
+    replace: bool = False,
 ) -> None:
     """Merge changes into a document's attributes (RFC 7396: null removes a name).
 
-    Filters see them once the version this makes is live; lists and hits show them at once.
+    With `replace` they take the place of all it has. Filters see them once the version this makes
+    is live; lists and hits show them at once.
 
     Raises:
         NotFound: there is no such document.
@@ -40,7 +42,7 @@ async def amend(
     collection_id, types = await keeper.find(shown.collection, hold=True)
     await keeper.take_types(collection_id, types, changes)
     document = await _locked(connection, document_id)
-    merged = dict(document.attributes) | dict(changes)
+    merged = ({} if replace else dict(document.attributes)) | dict(changes)
     attributes = checked_attributes({k: v for k, v in merged.items() if v is not None})
     if attributes == document.attributes:
         return

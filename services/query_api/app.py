@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from services.query_api.context import build_context
 from services.query_api.mcp.door import PATH, McpDoor
+from services.query_api.openai_compat import chat, models, searching
 from services.query_api.routers import answers, compare, quality, query, search
 from shared.settings import Settings, read_settings
 from shared.telemetry.logs import set_up_logs
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             {"name": "query", "description": "Answers with sources."},
             {"name": "answers", "description": "What was answered, and what was said of it."},
             {"name": "quality", "description": "Canary questions, asked by the clock."},
+            {"name": "openai", "description": "Search and answers as OpenAI's clients know them."},
             {"name": "operations", "description": "Health and metrics."},
         ],
         lifespan=lifespan,
@@ -60,6 +62,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(answers.router)
     app.include_router(quality.router)
     app.router.routes.append(Route(PATH, endpoint=McpDoor(), include_in_schema=False))
+    for room in (searching, models, chat):
+        app.include_router(room.router)
     app.include_router(health_router(lambda: _checks(app)))
     return app
 

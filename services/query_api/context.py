@@ -1,5 +1,6 @@
 """What the query process makes once and closes once; the one place that wires it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ from services.query_api.audit.trail import Trail
 from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
+from services.query_api.generation.answers import EXTRACTIVE
 from services.query_api.generation.composing import Composer
 from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.mcp.door import McpServing
@@ -50,6 +52,7 @@ class ProcessContext:
     answerer: RecordedAnswerer
     mcp: McpServing
     mcp_settings: McpSettings
+    models: Sequence[str]
     watch: QualityWatch
 
     async def aclose(self) -> None:
@@ -126,6 +129,7 @@ def build_context(settings: Settings) -> ProcessContext:
         answerer=recorded,
         mcp=McpServing(toolbox),
         mcp_settings=settings.mcp,
+        models=[*(chat_model.models if chat_model else ()), EXTRACTIVE],
         watch=QualityWatch(
             database=database,
             search_of=lambda embedder_of: forgetful(embedder_of=embedder_of).search,

@@ -23,17 +23,17 @@ ORDER BY n.sha256
 ON CONFLICT (tenant_id, sha256) DO UPDATE SET size = excluded.size
 RETURNING sha256, id
 """)
-LOCK_UNREFERENCED = text("""
-SELECT id FROM blobs b WHERE id = ANY(:ids)
-  AND NOT EXISTS (SELECT FROM versions v WHERE v.blob_id = b.id)
-ORDER BY id FOR UPDATE
-""")
+UNREFERENCED = """
+NOT EXISTS (SELECT FROM versions v WHERE v.blob_id = b.id)
+  AND NOT EXISTS (SELECT FROM files f WHERE f.blob_id = b.id)
+"""
+LOCK_UNREFERENCED = text(f"""
+SELECT id FROM blobs b WHERE id = ANY(:ids) AND {UNREFERENCED} ORDER BY id FOR UPDATE
+""")  # noqa: S608 - a constant of this module
 # A statement of its own, so that it sees a version that was added while the lock was waited for.
-DELETE_UNREFERENCED = text("""
-DELETE FROM blobs b WHERE id = ANY(:ids)
-  AND NOT EXISTS (SELECT FROM versions v WHERE v.blob_id = b.id)
-RETURNING id
-""")
+DELETE_UNREFERENCED = text(f"""
+DELETE FROM blobs b WHERE id = ANY(:ids) AND {UNREFERENCED} RETURNING id
+""")  # noqa: S608
 FIND = text("SELECT sha256, id FROM blobs WHERE tenant_id = :tenant_id AND sha256 = ANY(:hashes)")
 HOLD = text("SELECT id FROM blobs WHERE id = :id FOR UPDATE")
 PRESENT = text("SELECT id FROM blobs WHERE id = ANY(:ids)")
@@ -88,7 +88,7 @@ class Blobs:
         return found.one_or_none() is not None
 
     async def delete_unreferenced(self, blob_ids: Sequence[UUID]) -> list[UUID]:
-        """Delete the rows among these that no version needs; return them.
+        """Delete the rows among these that no version and no file needs; return them.
 
         Their objects are to be deleted after the transaction has ended.
         """

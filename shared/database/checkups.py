@@ -26,10 +26,12 @@ BLOBS = text("""
 SELECT id, sha256 FROM blobs WHERE sha256 > :after ORDER BY sha256 LIMIT :limit
 """)
 NEEDING = text("""
-SELECT d.id AS document_id, d.name, v.number AS version
+SELECT d.id, d.name, v.number AS version
 FROM versions v JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
 JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
-WHERE v.blob_id = ANY(:ids) ORDER BY d.id, v.number
+WHERE v.blob_id = ANY(:ids)
+UNION ALL SELECT id, filename, NULL FROM files WHERE blob_id = ANY(:ids)
+ORDER BY id, version
 """)
 PENDING = text("""
 SELECT (SELECT count(*) FROM tombstones) AS tombstones,
@@ -67,12 +69,15 @@ class BlobRow:
 
 
 @dataclass(frozen=True, slots=True)
-class NeedingVersion:
-    """A version that can be read only while its bytes are there."""
+class Needing:
+    """What can be read only while its bytes are there.
 
-    document_id: UUID
+    A document's version, or a kept file, which has none.
+    """
+
+    id: UUID
     name: str
-    version: int
+    version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +132,10 @@ class Checkups:
         result = await self._connection.execute(BLOBS, {"after": after, "limit": limit})
         return [BlobRow(**row) for row in result.mappings()]
 
-    async def needing(self, blob_ids: Sequence[UUID]) -> list[NeedingVersion]:
-        """Return the versions of visible documents that need these bytes."""
+    async def needing(self, blob_ids: Sequence[UUID]) -> list[Needing]:
+        """Return the versions of visible documents, and the kept files, that need these bytes."""
         result = await self._connection.execute(NEEDING, {"ids": list(blob_ids)})
-        return [NeedingVersion(**row) for row in result.mappings()]
+        return [Needing(**row) for row in result.mappings()]
 
     async def pending(self) -> PendingRows:
         """Count what is deleted and waits for its removal."""

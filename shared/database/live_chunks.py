@@ -40,7 +40,8 @@ WHERE c.index_id = :index_id ORDER BY c.text_sha256 LIMIT :limit
 
 _LIVE = """
 SELECT c.id, c.document_id, c.version_id, v.number AS version, c.ordinal, c.text, c.tokens,
-       c.page_start, c.page_end, c.page_turns, c.section, c.boxes, d.name AS filename, d.attributes
+       c.page_start, c.page_end, c.page_turns, c.section, c.boxes, d.name AS filename, d.attributes,
+       d.file_id
 FROM chunks c
 JOIN versions v ON v.id = c.version_id
 JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL AND v.number = d.live_version
@@ -118,6 +119,13 @@ class LiveChunk:
     boxes: Sequence[Mapping[str, Any]]
     filename: str
     attributes: Mapping[str, Any]
+    # The kept file its document was made of, if it was.
+    file_id: UUID | None = None
+
+    @property
+    def source_id(self) -> UUID:
+        """The kept file its document was made of, else the document itself."""
+        return self.file_id or self.document_id
 
     def page_at(self, offset: int) -> int:
         """Return the page on which the character at `offset` of the text stands."""

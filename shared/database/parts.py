@@ -69,7 +69,10 @@ SET state = 'done', claim = NULL, lease_until = NULL, elements = :elements,
     warnings = CAST(:warnings AS jsonb)
 WHERE version_id = :version_id AND number = :number AND claim = :claim
 """)
-ELEMENTS = text("SELECT elements FROM parts WHERE version_id = :version_id ORDER BY number")
+ELEMENTS = text("""
+SELECT elements FROM parts
+WHERE version_id = :version_id AND elements IS NOT NULL ORDER BY number
+""")
 WARNINGS = text("""
 SELECT w FROM parts, jsonb_array_elements(warnings) w
 WHERE version_id = :version_id ORDER BY number
@@ -282,7 +285,7 @@ class Parts:
         return result.rowcount == 1
 
     async def elements(self, version_id: UUID) -> AsyncIterator[bytes]:
-        """Stream each part's packed Elements in the order of pages."""
+        """Stream the packed Elements of each part that is read, in the order of pages."""
         async with self._connection.stream(ELEMENTS, {"version_id": version_id}) as rows:
             async for row in rows:
                 yield row.elements

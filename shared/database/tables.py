@@ -109,6 +109,8 @@ documents = Table(
     _refers("collection_id", "collections.id"),
     Column("name", Text, nullable=False),
     Column("attributes", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The kept file it was made of, if any. No foreign key: a deleted document may outlive its file.
+    Column("file_id", Uuid),
     # The number of the version that queries see; it only rises.
     Column("live_version", Integer),
     _count("newest_version"),
@@ -119,6 +121,7 @@ documents = Table(
         "ix_documents_name", "collection_id", "name", postgresql_where=text("deleted_at IS NULL")
     ),
     Index("ix_documents_listing", "tenant_id", "collection_id", "id"),
+    Index("ix_documents_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
 )
 
 versions = Table(

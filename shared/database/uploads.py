@@ -26,14 +26,22 @@ LOCK_DOCUMENTS = text("""
 SELECT id FROM documents WHERE id IN (
     SELECT DISTINCT ON (name) id FROM documents
     WHERE collection_id = :collection_id AND name = ANY(:names) AND deleted_at IS NULL
+      AND file_id IS NULL
     ORDER BY name, id DESC
 ) AND deleted_at IS NULL ORDER BY id FOR UPDATE
+""")
+# What is made of a kept file has that file's bytes alone, whatever comes under its name.
+LOCK_OF_FILES = text("""
+SELECT id FROM documents
+WHERE collection_id = :collection_id AND file_id = ANY(:files) AND deleted_at IS NULL
+ORDER BY id FOR UPDATE
 """)
 LOCK_DOCUMENT = text("SELECT id FROM documents WHERE id = :id AND deleted_at IS NULL FOR UPDATE")
 # A statement of its own: it sees what was committed while the locks were waited for.
 NEWEST = text("""
 SELECT d.id AS document_id, d.name, d.attributes, d.newest_version AS version, b.sha256,
-       v.options - 'password' AS options, v.id AS version_id, j.id AS job_id, j.state AS job_state
+       v.options - 'password' AS options, v.id AS version_id, j.id AS job_id, j.state AS job_state,
+       d.file_id
 FROM documents d
 JOIN versions v ON v.document_id = d.id AND v.number = d.newest_version
 JOIN blobs b ON b.id = v.blob_id
@@ -51,10 +59,10 @@ GROW_BATCH = text("""
 UPDATE batches SET total = total + :jobs WHERE id = :id RETURNING total
 """)
 ADD_DOCUMENTS = text("""
-INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version)
-SELECT id, :tenant_id, :collection_id, name, attributes, version
+INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version, file_id)
+SELECT id, :tenant_id, :collection_id, name, attributes, version, file_id
 FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-     AS r(id uuid, name text, attributes jsonb, version int)
+     AS r(id uuid, name text, attributes jsonb, version int, file_id uuid)
 """)
 RAISE_DOCUMENTS = text("""
 UPDATE documents d
@@ -111,16 +119,21 @@ class Newest:
     version_id: UUID
     job_id: UUID
     job_state: str
+    file_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document to add, or one whose newest version rises to `version`."""
+    """A document to add, or one whose newest version rises to `version`.
+
+    `file_id` is the kept file it is made of, if it is.
+    """
 
     id: UUID
     name: str
     attributes: Mapping[str, Any]
     version: int
+    file_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +199,17 @@ class Uploads:
         )
         rows = await self._connection.execute(NEWEST, {"ids": list(locked.scalars())})
         return {row["name"]: Newest(**row) for row in rows.mappings()}
+
+    async def newest_of_files(self, file_ids: Sequence[UUID]) -> dict[str, Newest]:
+        """Lock the documents made of these kept files; return them by the files' ids, as text.
+
+        The files must be locked: nobody else may make documents of them meanwhile.
+        """
+        locked = await self._connection.execute(
+            LOCK_OF_FILES, {"collection_id": self._collection_id, "files": list(file_ids)}
+        )
+        rows = await self._connection.execute(NEWEST, {"ids": list(locked.scalars())})
+        return {str(row["file_id"]): Newest(**row) for row in rows.mappings()}
 
     async def newest_of(self, document_id: UUID) -> Newest | None:
         """Lock a document and return it as it is now; None when it is not there or deleted."""

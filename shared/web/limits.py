@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import PayloadTooLarge
 from shared.problems import problem_of
-from shared.web.problems import problem_response
+from shared.web.problems import path_of, problem_response
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -22,11 +22,12 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or _path(scope) in self._streaming_paths:
+        if scope["type"] != "http" or path_of(scope) in self._streaming_paths:
             await self._app(scope, receive, send)
             return
         if says_more_than(Headers(scope=scope).get("content-length"), MAX_BODY_BYTES):
-            await problem_response(problem_of(_too_large()))(scope, receive, send)
+            problem = problem_of(_too_large())
+            await problem_response(problem, path=path_of(scope))(scope, receive, send)
             return
         await self._app(scope, _Counted(receive).receive, send)
 
@@ -59,8 +60,3 @@ class _Counted:
 
 def _too_large() -> PayloadTooLarge:
     return PayloadTooLarge(f"A body here may hold at most {MAX_BODY_BYTES} bytes.")
-
-
-def _path(scope: Scope) -> str:
-    """Return the path below the place where the app is mounted."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", ""))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.problems import problem_of
 from shared.telemetry.logs import log_context
 from shared.telemetry.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS_UNDER_WAY
-from shared.web.problems import problem_response
+from shared.web.problems import path_of, problem_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -67,7 +67,8 @@ class RequestMiddleware:
             if answer.status is not None:
                 # Half an answer is out: only a broken connection tells the reader so.
                 raise
-            await problem_response(problem_of(error))(scope, receive, answer.send)
+            told = problem_response(problem_of(error), path=path_of(scope))
+            await told(scope, receive, answer.send)
 
     def _tell(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
         route = _route(scope)

@@ -4,9 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from typing_extensions import override
 
 from shared.models import Problem
+from shared.web.openai_errors import OpenAIErrorResponse, openai_documented, speaks_openai
 from shared.web.problems import MEDIA_TYPE
 
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
@@ -35,17 +37,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _FRAMEWORK_SCHEMAS:
         schemas.pop(name, None)
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
-    for path in document.get("paths", {}).values():
-        for operation in path.values():
-            _mend_responses(operation.get("responses", {}))
+    paths = document.get("paths", {})
+    _add_schema(schemas, Problem)
+    if any(map(speaks_openai, paths)):
+        _add_schema(schemas, OpenAIErrorResponse)
+    for path, operations in paths.items():
+        for operation in operations.values():
+            _mend_responses(path, operation.get("responses", {}))
     return document
 
 
-def _mend_responses(responses: dict[str, Any]) -> None:
+def _add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema
+
+
+def _mend_responses(path: str, responses: dict[str, Any]) -> None:
     """Replace FastAPI's own 422, which it adds wherever something is validated."""
+    if speaks_openai(path):
+        if responses.pop("422", None):
+            responses["400"] = openai_documented(400)[400]
+        return
     invalid = responses.get("422")
     if invalid and MEDIA_TYPE not in invalid.get("content", {}):
         responses["422"] = {

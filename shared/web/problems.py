@@ -1,4 +1,7 @@
-"""Every error leaves a door as `application/problem+json`, through these handlers alone."""
+"""Every error leaves a door as `application/problem+json`, through these handlers alone.
+
+Below `/openai/` it is the same problem in OpenAI's form.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,10 +11,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from shared.errors import CitewellError, InvalidInput
 from shared.models import Problem
 from shared.problems import problem_of, problem_of_status
+from shared.web.openai_errors import openai_error, openai_status, speaks_openai
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELDS = 10
@@ -45,12 +50,14 @@ def install_problems(app: FastAPI) -> None:
 def problem_response(
     problem: Problem,
     *,
+    path: str = "",
     retry_after_s: float | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Return a problem as a response, with `Retry-After` in whole seconds, rounded up.
 
-    A 429 or 503 always says when to come back, whether or not its cause did.
+    A 429 or 503 always says when to come back, whether or not its cause did. `path` is what was
+    asked for: some read problems in another form.
     """
     extra = dict(headers or {})
     if retry_after_s is None and problem.status in PASSING:
@@ -59,6 +66,8 @@ def problem_response(
         extra["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if problem.status == 401:  # noqa: PLR2004
         extra["WWW-Authenticate"] = "Bearer"
+    if speaks_openai(path):
+        return _openai_response(problem, extra)
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         status_code=problem.status,
@@ -79,21 +88,36 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-async def _on_citewell_error(_request: Request, error: Exception) -> JSONResponse:
+def path_of(scope: Scope) -> str:
+    """Return the path below the place where the app is mounted."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+def _openai_response(problem: Problem, headers: Mapping[str, str]) -> JSONResponse:
+    # OpenAI's clients try a conflict and any 5xx again unless they are told that it is no use.
+    again = {"x-should-retry": "true" if problem.retryable else "false"}
+    body = openai_error(problem).model_dump(mode="json")
+    return JSONResponse(body, status_code=openai_status(problem), headers={**headers, **again})
+
+
+async def _on_citewell_error(request: Request, error: Exception) -> JSONResponse:
     retry_after_s = error.retry_after_s if isinstance(error, CitewellError) else None
-    return problem_response(problem_of(error), retry_after_s=retry_after_s)
+    path = path_of(request.scope)
+    return problem_response(problem_of(error), path=path, retry_after_s=retry_after_s)
 
 
-async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
-    return problem_response(problem_of(InvalidInput(_explain(errors))))
+    problem = problem_of(InvalidInput(_explain(errors)))
+    return problem_response(problem, path=path_of(request.scope))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    path = path_of(request.scope)
     if not isinstance(error, HTTPException):
-        return problem_response(problem_of(error))
+        return problem_response(problem_of(error), path=path)
     problem = problem_of_status(error.status_code, str(error.detail))
-    return problem_response(problem, headers=error.headers)
+    return problem_response(problem, path=path, headers=error.headers)
 
 
 def _explain(errors: Any) -> str:

@@ -16,6 +16,11 @@ def event(name: str, data: Any) -> str:
     return json_event(name, json.dumps(jsonable_encoder(data), ensure_ascii=False))
 
 
+def data_event(text: str) -> str:
+    """Return one event without a name, of text that has no line breaks."""
+    return f"data: {text}\n\n"
+
+
 def json_event(name: str, text: str, *, cursor: str | None = None) -> str:
     """Return one event of JSON text, which has no line breaks of its own: one `data` line holds it.
 

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from services.ingest_worker.routers import uploads
+from services.ingest_worker.routers import incoming
 from services.ingest_worker.uploads.writes import GROUP_FILES
 from shared.database.engine import Database
 from tests.support.ingest_api import IngestApi, token, upload
@@ -111,7 +111,7 @@ async def test_the_last_missing_byte_makes_all_the_difference(
 async def test_a_silent_sender_is_let_go(
     api: IngestApi, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "SILENCE_S", 0.2)
+    monkeypatch.setattr(incoming, "SILENCE_S", 0.2)
     async with served(api) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request(part(b"a.txt", b"one"), missing=100))

@@ -5,13 +5,13 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest_worker.cancelling import cancel_batch as cancel_jobs
 from services.ingest_worker.following.waiting import Patience
 from services.ingest_worker.pausing import Pausing
 from services.ingest_worker.routers.dependencies import Context, Loader, Since, Wait
 from services.ingest_worker.schemas import BatchResponse, BatchRetryRequest, Page
 from services.ingest_worker.shown import batch_response
 from shared.database.batches import Batches
-from shared.database.jobs import Jobs
 from shared.errors import NotFound
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
@@ -59,9 +59,7 @@ async def cancel_batch(batch_id: UUID, context: Context, caller: Loader) -> Batc
     """Cancel every job of a batch that has not ended; may be repeated."""
     async with context.database.tenant(caller.tenant_id) as connection:
         await _by_id(connection, batch_id)
-        open_jobs = await Batches(connection).open_jobs(batch_id)
-        if open_jobs:
-            await Jobs(connection).cancel(open_jobs, grace_s=context.grace_s)
+        await cancel_jobs(connection, batch_id, grace_s=context.grace_s)
         return await _by_id(connection, batch_id)
 
 

@@ -1,9 +1,6 @@
 """`/v1/documents` and `/v1/chunks`: what was ingested, its versions, bytes and chunks."""
 
-from collections.abc import AsyncIterator
-from pathlib import PurePosixPath
 from typing import Annotated, TypeVar
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
@@ -12,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from services.ingest_worker.attributes import checked_attributes
 from services.ingest_worker.documents import amend, delete_document
 from services.ingest_worker.routers.accepted import accepted, worded
+from services.ingest_worker.routers.attachment import Attachment, attachment
 from services.ingest_worker.routers.dependencies import Context, Loader, Reader, keeper_of
 from services.ingest_worker.schemas import (
     ChunkResponse,
@@ -23,7 +21,7 @@ from services.ingest_worker.schemas import (
     VersionResponse,
 )
 from shared.database.collections import DEFAULT_COLLECTION
-from shared.database.documents import DocumentFilter, DocumentRow, Documents, StoredBytes
+from shared.database.documents import DocumentFilter, DocumentRow, Documents
 from shared.database.job_views import ChunkViews
 from shared.database.versions import Versions
 from shared.errors import NotFound
@@ -166,11 +164,8 @@ async def get_content(
     async with context.database.tenant(caller.tenant_id) as connection:
         stored = await Documents(connection).bytes_of(document_id, version)
     found = _found(stored, document_id)
-    pieces = context.blobs.read(str(found.blob_id))
-    # The first piece is read before the answer begins: a store that is down is a 503, not a
-    # broken download.
-    first = await anext(pieces, b"")
-    return StreamingResponse(_joined(first, pieces), headers=_attachment(found))
+    sent = Attachment(found.name, found.size, found.media_type)
+    return await attachment(context.blobs.read(str(found.blob_id)), sent)
 
 
 @router.get(
@@ -203,22 +198,3 @@ def _found(row: Found | None, document_id: UUID) -> Found:
     if row is None:
         raise NotFound(f"There is no document {document_id}.")
     return row
-
-
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
-
-
-def _attachment(stored: StoredBytes) -> dict[str, str]:
-    """Return headers that make a browser save the file and never run it."""
-    name = PurePosixPath(stored.name.replace("\\", "/")).name or "document"
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
-    return {
-        "Content-Type": stored.media_type or "application/octet-stream",
-        "Content-Length": str(stored.size),
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
-    }

@@ -218,7 +218,7 @@ async def _compare_versions(
 
 
 async def _bytes_missing(patient: Patient, in_time: InTime) -> Difference:
-    """Find versions whose bytes are gone; only whoever has the file can mend that."""
+    """Find versions and kept files whose bytes are gone; who has the file can mend that."""
     found = Difference("bytes_missing")
 
     async def look() -> bool:
@@ -232,7 +232,8 @@ async def _bytes_missing(patient: Patient, in_time: InTime) -> Difference:
             async with patient.begin() as connection:
                 needing = await Checkups(connection).needing(gone)
             for one in needing:
-                found.add(1, Example(one.document_id, f"{one.name}, version {one.version}"))
+                what = "a file" if one.version is None else f"version {one.version}"
+                found.add(1, Example(one.id, f"{one.name}, {what}"))
             after = rows[-1].sha256
         return False
 

@@ -75,7 +75,7 @@ def plan_upload(
     form: UploadForm,
     newest: Mapping[str, Newest],
 ) -> Plan:
-    """Decide for each file in turn; a later file sees what an earlier one of its name made."""
+    """Decide for each file in turn; a later file sees what an earlier one of its key made."""
     planner = _Planner(form, newest, most=len(files))
     for file in files:
         planner.take(file)
@@ -88,7 +88,7 @@ def names_of(files: Sequence[ReceivedFile | RefusedFile]) -> list[str]:
 
 
 class _Planner:
-    """Keeps the newest version of each name while files are taken one by one."""
+    """Keeps the newest version of each key while files are taken one by one."""
 
     def __init__(self, form: UploadForm, newest: Mapping[str, Newest], *, most: int) -> None:
         self.plan = Plan(new_id())
@@ -102,7 +102,7 @@ class _Planner:
         if isinstance(file, RefusedFile):
             self.plan.outcomes.append(Outcome(file.name, None, file))
             return
-        known = self._newest.get(file.name)
+        known = self._newest.get(file.key)
         if known is None or self._form.on_duplicate is OnDuplicate.NEW:
             job = self._add_document(file)
         elif self._form.on_duplicate is OnDuplicate.SKIP or self._unchanged(known, file):
@@ -123,7 +123,7 @@ class _Planner:
         )
 
     def _unchanged(self, known: Newest, file: ReceivedFile) -> bool:
-        attributes = self._form.attributes
+        attributes = self._given(file)
         return (
             known.sha256 == file.sha256
             and known.job_state not in FRUITLESS
@@ -132,18 +132,25 @@ class _Planner:
         )
 
     def _add_document(self, file: ReceivedFile) -> NewJob:
-        attributes = dict(self._form.attributes or {})
-        document = NewDocument(next(self._ids), file.name, attributes, version=1)
+        attributes = dict(self._given(file) or {})
+        document = NewDocument(
+            next(self._ids), file.name, attributes, version=1, file_id=file.file_id
+        )
         self.plan.documents[document.id] = document
         return self._add_version(document, file)
 
     def _raise_document(self, known: Newest, file: ReceivedFile) -> NewJob:
-        given = self._form.attributes
-        attributes: Mapping[str, Any] = known.attributes if given is None else given
-        document = NewDocument(known.document_id, file.name, attributes, known.version + 1)
+        given = self._given(file)
+        attributes = known.attributes if given is None else given
+        document = NewDocument(
+            known.document_id, file.name, attributes, known.version + 1, file.file_id
+        )
         fresh = document.id in self.plan.documents
         (self.plan.documents if fresh else self.plan.raised)[document.id] = document
         return self._add_version(document, file)
+
+    def _given(self, file: ReceivedFile) -> Mapping[str, Any] | None:
+        return self._form.attributes if file.attributes is None else file.attributes
 
     def _add_version(self, document: NewDocument, file: ReceivedFile) -> NewJob:
         job = NewJob(
@@ -155,7 +162,7 @@ class _Planner:
             duplicate_of=None,
         )
         self.plan.files[job.id] = file
-        self._newest[file.name] = Newest(
+        self._newest[file.key] = Newest(
             document_id=document.id,
             name=file.name,
             attributes=document.attributes,

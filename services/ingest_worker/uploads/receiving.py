@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.ingest_worker.uploads.multipart import (
@@ -39,13 +39,23 @@ SMALL_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """A file whose bytes are durable: under the key `blob_id`, else under one they had before."""
+    """A file whose bytes are durable: under the key `blob_id`, else under one they had before.
+
+    `file_id` is set for a kept file, which may have `attributes` of its own.
+    """
 
     name: str
     blob_id: UUID
     sha256: bytes
     size: int
     stored: bool = True
+    file_id: UUID | None = None
+    attributes: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes it the same document as one that is there: its name, or the kept file."""
+        return self.name if self.file_id is None else str(self.file_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from services.ingest_worker.uploads.writes import SmallFile
 from shared.blobs.listed import ListedBlobStore
-from shared.database.blobs import Blobs
+from shared.database.blobs import Blobs, NewBlob
 from shared.database.engine import Database
+from shared.errors import StorageUnavailable
 
 
 class Shelf:
@@ -44,3 +45,20 @@ class Shelf:
             rows = await Blobs(connection).known(self._tenant_id, hashes)
         there = await self._blobs.present([str(blob_id) for blob_id in rows.values()])
         return {sha256 for sha256, blob_id in rows.items() if str(blob_id) in there}
+
+
+async def claim_blobs(
+    blobs: Blobs, tenant_id: str, new: Sequence[NewBlob], *, stored: Collection[UUID]
+) -> dict[bytes, UUID]:
+    """Return the row of each hash, new ones added; `stored` are the keys this request wrote.
+
+    Raises:
+        StorageUnavailable: bytes that were there when they came have been deleted since, and
+            nobody may promise them.
+    """
+    rows = await blobs.claim(tenant_id, new)
+    if any(blob.id not in stored and rows[blob.sha256] == blob.id for blob in new):
+        raise StorageUnavailable(
+            "The same bytes were deleted meanwhile; send them again.", retry_after_s=1
+        )
+    return rows

@@ -6,7 +6,6 @@ from functools import partial
 from pydantic import SecretStr
 
 from services.query_api.chat_models.anthropic import AnthropicChatModel
-from services.query_api.chat_models.base import ChatModel
 from services.query_api.chat_models.fallback import FallbackChatModel, Provider
 from services.query_api.chat_models.openai import OpenAIChatModel
 from shared.embeddings.build import OPENAI_URL
@@ -19,7 +18,7 @@ ANTHROPIC_URL = "https://api.anthropic.com"
 
 def build_chat_model(
     *, openai: OpenAISettings, anthropic: AnthropicSettings, order: Sequence[ProviderName] = ()
-) -> ChatModel | None:
+) -> FallbackChatModel | None:
     """Return the providers in order, or None where none is configured: answers are then extracts.
 
     A key, or a base URL other than the vendor's own, configures one; no `order` means all of

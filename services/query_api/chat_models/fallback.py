@@ -65,6 +65,11 @@ class FallbackChatModel:
         """The first provider's model."""
         return self._providers[0].chat_model.name
 
+    @property
+    def models(self) -> list[str]:
+        """Every provider's model, in order."""
+        return [provider.chat_model.name for provider in self._providers]
+
     async def stream(self, prompt: Prompt, deadlines: Deadlines) -> AsyncGenerator[Written, None]:
         """Yield the first answer; `Discarded` where the next provider begins anew.
 

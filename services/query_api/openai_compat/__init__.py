@@ -1,0 +1,1 @@
+"""The OpenAI-compatible door to search and answers: its wire forms, to use cases and back."""
