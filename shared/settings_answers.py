@@ -20,6 +20,11 @@ class AnswerSettings(SettingsGroup):
     stall_s: float = Field(
         default=10.0, gt=0, description="Longest wait between two pieces of an answer, seconds."
     )
+    condense_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Longest wait for the model that makes a follow-up self-contained, seconds; then words of the question before are added.",
+    )
     context_tokens: int = Field(
         default=12_000,
         ge=500,

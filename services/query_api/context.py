@@ -12,6 +12,7 @@ from services.query_api.chat_models.build import build_chat_model
 from services.query_api.generation.answering import Answerer
 from services.query_api.generation.answers import EXTRACTIVE
 from services.query_api.generation.composing import Composer
+from services.query_api.generation.conversation import Conversation
 from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.mcp.door import McpServing
 from services.query_api.mcp.pages import PageTexts
@@ -47,6 +48,7 @@ class ProcessContext:
     authenticator: Authenticator
     retriever: Retriever
     comparer: Comparer
+    conversation: Conversation
     trail: Trail
     trail_reader: TrailReader
     answerer: RecordedAnswerer
@@ -124,6 +126,7 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         comparer=Comparer(database, retriever),
+        conversation=Conversation(chat_model, budget_s=settings.answers.condense_s),
         trail=trail,
         trail_reader=TrailReader(database),
         answerer=recorded,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.query_api.generation.answers import Abstention, Answer, Usage
 from services.query_api.generation.passages import Claim
@@ -16,6 +16,9 @@ Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rerank = Annotated[bool, Field(description="Reorder the best hits with a cross-encoder.")]
+
+
+MOST_HISTORY_CHARS = 16_000
 
 
 class Request(BaseModel):
@@ -202,6 +205,20 @@ class SearchResponse(BaseModel):
         return response
 
 
+class TurnRequest(Request):
+    """What was said before."""
+
+    role: Literal["user", "assistant"]
+    content: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+def _short_enough(turns: list[TurnRequest]) -> list[TurnRequest]:
+    if sum(len(turn.content) for turn in turns) > MOST_HISTORY_CHARS:
+        message = f"more than {MOST_HISTORY_CHARS} characters in all"
+        raise ValueError(message)
+    return turns
+
+
 class QueryRequest(Request):
     """A question to one collection."""
 
@@ -221,6 +238,15 @@ class QueryRequest(Request):
         description="A model of a provider, or `extractive`; it answers or fails itself.",
     )
     rerank: Rerank = False
+    history: Annotated[
+        list[TurnRequest],
+        Field(
+            default_factory=list,
+            max_length=20,
+            description="Earlier turns, oldest first, at most 16,000 characters in all.",
+        ),
+        AfterValidator(_short_enough),
+    ]
     stream: bool = Field(default=False, description="Answer as server-sent events.")
     neighbours: int = Field(
         default=0, ge=0, le=3, description="Chunks to answer from on either side of each found one."
@@ -308,6 +334,10 @@ class QueryResponse(BaseModel):
     )
     verification: VerificationResponse
     best_score: float | None = Field(default=None, description="Relevance of the best hit.")
+    searched_for: str | None = Field(
+        default=None,
+        description="What a follow-up was made into, where `history` was needed to understand it.",
+    )
     fallback: str | None = Field(
         default=None,
         description="What answered in the first provider's place: another one, or `extractive`.",
@@ -333,6 +363,7 @@ class QueryResponse(BaseModel):
                 statements=answer.statements, supported=answer.supported
             ),
             best_score=answer.best_score,
+            searched_for=answer.searched_for,
             fallback=answer.fallback,
             degraded=list(answer.degraded) or None,
             model=answer.model,

@@ -124,7 +124,8 @@ class Answerer:
                 else:
                     answer = event
         ANSWERS.labels(_outcome(answer)).inc()
-        yield replace(answer, timings={**found.timings, **watch.milliseconds()})
+        timings = {**found.timings, **watch.milliseconds()}
+        yield replace(answer, usage=answer.usage.plus(question.spent), timings=timings)
 
     async def _written(self, task: Task) -> AsyncGenerator[str | Answer, None]:
         if not task.passages:
@@ -148,6 +149,7 @@ class Answerer:
             text="",
             model=self.model_of(question),
             prompt_version=VERSION,
+            searched_for=question.searched_for,
             best_score=max((hit.score for hit in found.hits), default=None),
             degraded=(*found.degraded, *(["context"] if len(fit) < len(passages) else [])),
         )

@@ -1,9 +1,9 @@
 """The values of an answer: what is asked, what is answered."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from services.query_api.generation.passages import Claim, Passage
@@ -24,12 +24,43 @@ class Abstention(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What was said before, by whom."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the provider counted; `cost` is None where the model has no price.
+
+    `model` took them: another than the answer's, where an extract stands in for what it wrote.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    model: str | None = None
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Return what both took; of two models the first one's name."""
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            model=self.model or other.model,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question; None leaves a choice to the configuration.
 
     `score_threshold` None means the floor of the space and of the way it was searched. `model` may
     be `extractive`. `asked_by` names the credential, as logs do; the four before it are those of a
-    `SearchQuery`.
+    `SearchQuery`. `history` is what was said before, oldest first; `searched_for` is the text where
+    that was not the asker's own, and `spent` what making it took.
     """
 
     answer_id: UUID
@@ -46,19 +77,9 @@ class Question:
     max_per_document: int | None = None
     rerank: bool = False
     asked_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens the provider counted; `cost` is None where the model has no price.
-
-    `model` took them: another than the answer's, where an extract stands in for what it wrote.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
-    model: str | None = None
+    history: Sequence[Turn] = ()
+    searched_for: str | None = None
+    spent: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +88,10 @@ class Answer:
 
     `statements` are the sentences that state something, `supported` those that a passage holds up;
     the others were left out or marked. `best_score` is the relevance of the best hit, None if there
-    was no hit at all. `fallback` says what wrote the answer in the place of the first provider:
-    another one, or `extractive`. `degraded` also says `context` where passages had no room in the
-    prompt, and `length` where the answer was cut short.
+    was no hit at all. `searched_for` is what a follow-up was made into. `fallback` says what wrote
+    the answer in the place of the first provider: another one, or `extractive`. `degraded` also
+    says `context` where passages had no room in the prompt, and `length` where the answer was cut
+    short.
     """
 
     answer_id: UUID
@@ -83,6 +105,7 @@ class Answer:
     statements: int = 0
     supported: int = 0
     best_score: float | None = None
+    searched_for: str | None = None
     fallback: str | None = None
     degraded: Sequence[str] = ()
     usage: Usage = Usage()

@@ -92,7 +92,7 @@ class Composer:
     def _prompt(self, task: Task) -> Prompt:
         asked = task.question.temperature
         return Prompt(
-            messages=messages(task.question.text, task.passages),
+            messages=messages(task.question.text, task.passages, task.question.history),
             temperature=self._settings.temperature if asked is None else asked,
             model=task.question.model,
         )

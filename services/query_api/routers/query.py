@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from services.query_api.audit.answering import RecordedAnswerer
-from services.query_api.generation.answers import Answer, Question
+from services.query_api.generation.answers import Answer, Question, Turn
 from services.query_api.generation.prompt import VERSION
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
-from services.query_api.routers.context import Answering, Asker
+from services.query_api.routers.context import Answering, Asker, Conversing
 from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import with_pauses
 from services.query_api.schemas import QueryRequest, QueryResponse
@@ -37,7 +37,11 @@ _TOLD = frozenset({"answer_id", "prompt_version", "citations"})
     responses=documented(401, 403, 404, 422, 502, 503, 504),
 )
 async def query(
-    body: QueryRequest, caller: Asker, answerer: Answering, request: Request
+    body: QueryRequest,
+    caller: Asker,
+    answerer: Answering,
+    conversation: Conversing,
+    request: Request,
 ) -> QueryResponse | StreamingResponse:
     """Answer from a collection's passages, each statement with its source.
 
@@ -46,6 +50,7 @@ async def query(
     its own status.
     """
     question, watch = _question(body, caller), Stopwatch()
+    question = await while_connected(request, conversation.understood(question, watch))
     found = await while_connected(request, answerer.retrieve(question))
     if body.stream:
         events = _events(answerer, question, found, watch)
@@ -103,4 +108,5 @@ def _question(body: QueryRequest, caller: Principal) -> Question:
         max_per_document=body.max_per_document,
         rerank=body.rerank,
         asked_by=caller.subject,
+        history=[Turn(turn.role, turn.content) for turn in body.history],
     )
