@@ -1,4 +1,4 @@
-"""The two pictures of a calibration, SVG by hand: reliability, and abstention along the floor."""
+"""The pictures of a calibration, SVG by hand: reliability, abstention along the floor, risk."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
@@ -19,6 +19,17 @@ def reliability_plot(title: str, lines: Mapping[str, Line]) -> str:
     """Return how often hits of a relevance are relevant; on the diagonal they mean the same."""
     even = f'<line class="e" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>'
     return _picture(title, ("relevance said", "share judged relevant"), even, lines)
+
+
+def confidence_plot(title: str, lines: Mapping[str, Line]) -> str:
+    """Return how often answers of a confidence are right; on the diagonal they mean the same."""
+    even = f'<line class="e" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>'
+    return _picture(title, ("confidence said", "share right"), even, lines)
+
+
+def risk_plot(title: str, lines: Mapping[str, Line]) -> str:
+    """Return which share of the answers is wrong, the surest of all questions answered first."""
+    return _picture(title, ("share of questions answered", "share of answers wrong"), "", lines)
 
 
 def abstention_plot(title: str, lines: Mapping[str, Line]) -> str:

@@ -83,11 +83,15 @@ class Shelf:
         """Return paragraphs, best first."""
         return [self._ids[at] for at in self._index.search(question, np.zeros(1))[1]]
 
-    def passages(self, paragraphs: Sequence[str]) -> list[Passage]:
-        """Return paragraphs as passages, numbered in this order."""
-        return numbered([self._hit(one) for one in paragraphs])
+    def passages(
+        self, paragraphs: Sequence[str], scores: Sequence[float] | None = None
+    ) -> list[Passage]:
+        """Return paragraphs as passages, numbered in this order, all alike near if not told."""
+        near = scores or [0.8] * len(paragraphs)
+        hits = [self._hit(*pair) for pair in zip(paragraphs, near, strict=True)]
+        return numbered(hits)
 
-    def _hit(self, paragraph: str) -> Hit:
+    def _hit(self, paragraph: str, score: float) -> Hit:
         made = uuid5(_NAMESPACE, paragraph)
         title = self._squad.titles[paragraph]
         chunk = LiveChunk(
@@ -106,4 +110,4 @@ class Shelf:
             filename=f"{paragraph.replace('#', '-')}.txt",
             attributes={},
         )
-        return Hit(chunk, "squad", 0.8, Scores())
+        return Hit(chunk, "squad", score, Scores())

@@ -81,9 +81,13 @@ def windows_of(wanted: Wanted, pool: Sequence[Source], grounds: Grounds) -> list
 
 @dataclass(frozen=True)
 class Case:
-    """A claim, the sentences it may rest on, and those of them that hold most of it."""
+    """A claim and the passages it points to.
+
+    `pool` are their sentences, `windows` those of them that hold most of the claim.
+    """
 
     claim: Reading
+    cited: Sequence[Passage]
     pool: Sequence[Source]
     windows: Sequence[Window]
     grounds: Grounds
@@ -92,7 +96,8 @@ class Case:
     def of(cls, claim: Reading, cited: Sequence[Passage], grounds: Grounds) -> "Case":
         """Lay a claim beside the passages it points to."""
         pool = grounds.holding(cited)
-        return cls(claim, pool, windows_of(Wanted.by(claim, grounds), pool, grounds), grounds)
+        windows = windows_of(Wanted.by(claim, grounds), pool, grounds)
+        return cls(claim, cited, pool, windows, grounds)
 
     @cached_property
     def near(self) -> list[Source]:
@@ -115,9 +120,8 @@ class Case:
 
     @cached_property
     def heads(self) -> list[Reading]:
-        """What stands over the passages of the pool."""
-        passages = {one.passage.number: one.passage for one in self.pool}
-        return [self.grounds.head(one) for one in passages.values()]
+        """What stands over the passages it points to."""
+        return [self.grounds.head(one) for one in self.cited]
 
     @cached_property
     def texts(self) -> list[str]:

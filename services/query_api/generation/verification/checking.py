@@ -139,7 +139,7 @@ def _is_wrong_run(run: Sequence[Name], case: Case, rivals: Sequence[Spot]) -> bo
 def _is_missing(name: Name, case: Case, spot: Spot, rivals: Sequence[Spot]) -> bool:
     if _stands_over(name, case) or _is_short_for(name, case):
         return False
-    return name.sure or nearest(spot, rivals) > LIMITS.name.margin
+    return name.sure or nearest(spot, rivals) > LIMITS.capital
 
 
 def _is_stranger(spot: Spot, own: Sequence[Spot], case: Case, rivals: Sequence[Spot]) -> bool:

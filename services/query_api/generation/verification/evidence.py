@@ -1,7 +1,5 @@
 """The spans that hold a claim up: one of each cited passage that has something of it."""
 
-from collections.abc import Sequence
-
 from services.query_api.generation.passages import Passage
 from services.query_api.generation.quotes import shortened
 from services.query_api.generation.verification.cases import Case
@@ -12,11 +10,11 @@ from services.query_api.generation.verification.verdicts import Evidence
 LEAST_ALONE = 0.5
 
 
-def evidence(case: Case, cited: Sequence[Passage]) -> list[Evidence]:
+def evidence(case: Case) -> list[Evidence]:
     """Return the spans, those first that hold most of it; a passage without any has none."""
     found = {window.core.passage.number: window.core for window in reversed(case.windows)}
     found = dict(reversed(found.items()))
-    for passage in cited:
+    for passage in case.cited:
         if passage.number not in found and (core := _alone(case, passage)):
             found[passage.number] = core
     return [_span(core) for core in found.values()]

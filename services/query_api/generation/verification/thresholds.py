@@ -65,16 +65,18 @@ class Limits:
     `support` is the least probability. Between `hopeless` and `sure` by its words a model is asked
     if there is one. A number or name of the sentence that holds the claim up was put in another's
     place if the other fits by so much better. One from farther away was if another fits better
-    (`stranger` times) or it fits nowhere (`fits`).
+    (`stranger` times) or it fits nowhere (`fits`). A word that may be capital for beginning a
+    sentence is a name if one of the source fits its place so well (`capital`).
     """
 
     support: float = 0.3
     hopeless: float = 0.01
     sure: float = 0.9
     number: Rival = Rival(times=1.5, margin=0.2)
-    name: Rival = Rival(times=1.5, margin=0.4)
+    name: Rival = Rival(times=1.5, margin=0.2)
     stranger: float = 1.0
     fits: float = 0.1
+    capital: float = 0.4
 
 
 LIMITS = Limits()

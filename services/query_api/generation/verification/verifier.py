@@ -24,6 +24,9 @@ from services.query_api.generation.verification.verdicts import (
 )
 from shared.embeddings.base import Embedder
 
+# Of the passages a claim without markers may rest on, so many are looked at closely.
+_MOST_LOOKED_AT = 3
+
 
 class Verifier:
     """Checks the sentences of one answer; made once for its passages, which are read then."""
@@ -44,27 +47,32 @@ class Verifier:
         if _says_nothing(claim):
             return NOTHING_TO_CHECK
         if cited:
-            return await self._of_these(claim, cited)
-        verdicts = [await self._of_these(claim, [one]) for one in self._passages]
-        return max(
-            verdicts,
-            key=lambda one: (one.supported, one.support),
-            default=unsupported(Reason.NO_PASSAGE),
-        )
+            return await self._judged(Case.of(claim, cited, self._grounds))
+        return await self._of_any(claim)
 
-    async def _of_these(self, claim: Reading, cited: Sequence[Passage]) -> Verdict:
-        case = Case.of(claim, cited, self._grounds)
+    async def _of_any(self, claim: Reading) -> Verdict:
+        """Judge a claim that points nowhere by the passage that has most of it."""
+        cases = [Case.of(claim, [one], self._grounds) for one in self._passages]
+        cases.sort(key=lambda case: -WORDS.of(case.wording))
+        verdicts: list[Verdict] = []
+        for case in cases[:_MOST_LOOKED_AT]:
+            verdicts.append(await self._judged(case))
+            if verdicts[-1].supported:
+                return verdicts[-1]
+        return verdicts[0] if verdicts else unsupported(Reason.NO_PASSAGE)
+
+    async def _judged(self, case: Case) -> Verdict:
         support = WORDS.of(case.wording)
         if not case.windows or support < LIMITS.hopeless:
             return unsupported(Reason.UNLIKE, support)
         if (why := falsehood(case)) is not None:
             return unsupported(why, support)
         if support < LIMITS.sure:
-            meant = await self._meaning.support(case.wording, claim.text, case.texts)
+            meant = await self._meaning.support(case.wording, case.claim.text, case.texts)
             support = support if meant is None else meant
         if support < LIMITS.support:
             return unsupported(Reason.UNLIKE, support)
-        return Verdict(Outcome.SUPPORTED, support, None, evidence(case, cited))
+        return Verdict(Outcome.SUPPORTED, support, None, evidence(case))
 
 
 def _says_nothing(claim: Reading) -> bool:
