@@ -9,6 +9,7 @@ import structlog
 from services.query_api.chat_models.base import ChatModel, Completion, Deadlines, Prompt
 from services.query_api.generation.abstaining import abstained
 from services.query_api.generation.answers import EXTRACTIVE, Abstention, Answer, Task, Usage
+from services.query_api.generation.confidence import confidence, features_of
 from services.query_api.generation.extractive import extract
 from services.query_api.generation.passages import Cited, Passage
 from services.query_api.generation.prompt import messages
@@ -108,8 +109,9 @@ def _generated(writing: Writing, task: Task) -> Answer | None:
     """Return what a model wrote, as an answer; None if an extract should take its place."""
     begun = _told(writing, task.begun)
     if writing.text:
-        claims = list(writing.claims.values())
-        return _cited(begun, Cited(writing.text, claims, writing.support))
+        cited = Cited(writing.text, list(writing.claims.values()))
+        supports = [verdict.support for verdict in writing.verdicts if verdict.supported]
+        return _cited(begun, cited, task, supports)
     if writing.finds_nothing:
         return abstained(begun, Abstention.NOT_IN_PASSAGES, task.question, task.floor)
     if task.question.model is not None:
@@ -137,15 +139,22 @@ def _extracted(task: Task) -> Answer:
     if not cited.claims:
         return abstained(begun, Abstention.NOT_IN_PASSAGES, task.question, task.floor)
     count = len(cited.claims)
-    return _cited(replace(begun, statements=count, supported=count), cited)
+    return _cited(replace(begun, statements=count, supported=count), cited, task)
 
 
-def _cited(begun: Answer, cited: Cited) -> Answer:
-    best = max((claim.score for claim in cited.claims), default=0.0)
+def _cited(begun: Answer, cited: Cited, task: Task, supports: Sequence[float] = ()) -> Answer:
     return replace(
         begun,
         text=cited.text,
         sources=cited.sources,
         claims=cited.claims,
-        confidence=round(best * cited.support, 4),
+        confidence=_confidence(begun, cited, task, supports),
     )
+
+
+def _confidence(begun: Answer, cited: Cited, task: Task, supports: Sequence[float]) -> float:
+    if not cited.claims:
+        return 0.0
+    statements = begun.statements if supports else 0
+    known = features_of(task.question.text, cited.claims, supports=supports, statements=statements)
+    return round(confidence(known), 4)

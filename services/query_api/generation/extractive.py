@@ -49,7 +49,7 @@ def extract(question: str, passages: Sequence[Passage]) -> Cited:
         start = one.chunk.text.find(quote)
         claims.setdefault(quote, Claim(one.passage, one.chunk, quote, quote, start))
     text = " ".join(f"{claim.quote} {claim.source}" for claim in claims.values())
-    return Cited(text, list(claims.values()), 1.0 if claims else 0.0)
+    return Cited(text, list(claims.values()))
 
 
 def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:

@@ -85,14 +85,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """An answer's text with its sources in place, and the claims behind them in their order.
-
-    `support` is the share of its sentences that carry a source.
-    """
+    """An answer's text with its sources in place, and the claims behind them in their order."""
 
     text: str
     claims: Sequence[Claim]
-    support: float
 
     @property
     def sources(self) -> list[str]:

@@ -39,12 +39,6 @@ class Writing:
         self.finds_nothing = False
 
     @property
-    def support(self) -> float:
-        """The share of what it states that passages hold up; 0 if it states nothing."""
-        held = sum(verdict.supported for verdict in self.verdicts)
-        return held / len(self.verdicts) if self.verdicts else 0.0
-
-    @property
     def usage(self) -> Usage:
         """What the provider counted."""
         if self.completion is None:

@@ -1,25 +1,32 @@
 """A chat as a question: what is asked, and where the answer is looked for."""
 
-from services.query_api.generation.answers import Question
+from collections.abc import Sequence
+
+from services.query_api.generation.answers import Question, Turn
 from services.query_api.openai_compat.filters import our_filters
 from services.query_api.openai_compat.schemas import (
     DEFAULT_MODEL,
+    ChatMessage,
     ChatRequest,
     Grounds,
     RankingOptions,
 )
+from shared.auth.principal import Principal
 from shared.errors import InvalidInput
 from shared.identity import new_id
 from shared.openai_ids import read_store_id, shown_store_id
 
 LONGEST = 1000
 DEFAULT_COLLECTION = "default"
+# Of what was said before so many turns are taken, the newest, and so much of each and of all.
+MOST_TURNS, LONGEST_TURN, LONGEST_HISTORY = 20, 4000, 16_000
 
 
-def question_of(body: ChatRequest, tenant_id: str) -> Question:
+def question_of(body: ChatRequest, caller: Principal) -> Question:
     """Return the question of a chat: its last user message.
 
-    What was said before it, and what a system message wishes, has no bearing on the answer.
+    What was said before it makes a follow-up whole; what a system message wishes has no bearing on
+    the answer.
 
     Raises:
         InvalidInput: no user message says anything, it is too long, or a filter is wrong.
@@ -27,10 +34,12 @@ def question_of(body: ChatRequest, tenant_id: str) -> Question:
     """
     grounds = _grounds(body)
     ranking = grounds.ranking_options or RankingOptions()
+    asked = _asked(body.messages)
     return Question(
         answer_id=new_id(),
-        tenant_id=tenant_id,
-        text=_text(body),
+        tenant_id=caller.tenant_id,
+        asked_by=caller.subject,
+        text=body.messages[asked].text.strip(),
         collection=_collection(grounds),
         context_limit=grounds.max_num_results,
         filters=our_filters(grounds.filters),
@@ -38,16 +47,36 @@ def question_of(body: ChatRequest, tenant_id: str) -> Question:
         temperature=body.temperature,
         model=None if body.model == DEFAULT_MODEL else body.model,
         rerank=ranking.reranks,
+        history=_history(body.messages[:asked]),
     )
 
 
-def _text(body: ChatRequest) -> str:
-    asked = [message.text.strip() for message in body.messages if message.role == "user"]
-    if not asked or not asked[-1]:
+def _asked(messages: Sequence[ChatMessage]) -> int:
+    """Return which message is the question.
+
+    Raises:
+        InvalidInput: none is, or it is too long.
+    """
+    users = [at for at, message in enumerate(messages) if message.role == "user"]
+    if not users or not messages[users[-1]].text.strip():
         raise InvalidInput("messages: the last user message is the question; there is none.")
-    if len(asked[-1]) > LONGEST:
+    if len(messages[users[-1]].text.strip()) > LONGEST:
         raise InvalidInput(f"messages: a question may have at most {LONGEST} characters.")
-    return asked[-1]
+    return users[-1]
+
+
+def _history(before: Sequence[ChatMessage]) -> list[Turn]:
+    turns: list[Turn] = []
+    room = LONGEST_HISTORY
+    for message in reversed(before):
+        said = message.text.strip()[:LONGEST_TURN]
+        if message.role not in {"user", "assistant"} or not said:
+            continue
+        room -= len(said)
+        if room < 0 or len(turns) == MOST_TURNS:
+            break
+        turns.append(Turn("user" if message.role == "user" else "assistant", said))
+    return turns[::-1]
 
 
 def _grounds(body: ChatRequest) -> Grounds:

@@ -13,4 +13,4 @@ async def cited(said: str, passages: Sequence[Passage], *, marks: bool = False) 
     writing = Writing(passages, Verifier(passages).check, whole=True, marks=marks)
     for one in (said, Completion("a-model")):
         await writing.add(one)
-    return Cited(writing.text, list(writing.claims.values()), writing.support)
+    return Cited(writing.text, list(writing.claims.values()))
