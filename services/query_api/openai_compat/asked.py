@@ -1,25 +1,33 @@
 """A chat as a question: what is asked, and where the answer is looked for."""
 
-from services.query_api.generation.answers import Question
+from collections.abc import Iterator, Sequence
+
+from services.query_api.generation.answers import Question, Turn
 from services.query_api.openai_compat.filters import our_filters
 from services.query_api.openai_compat.schemas import (
     DEFAULT_MODEL,
+    ChatMessage,
     ChatRequest,
     Grounds,
     RankingOptions,
 )
+from services.query_api.schemas import MOST_HISTORY_CHARS
+from shared.auth.principal import Principal
 from shared.errors import InvalidInput
 from shared.identity import new_id
 from shared.openai_ids import read_store_id, shown_store_id
 
 LONGEST = 1000
+# Of a conversation so much counts, the newest of it; a turn may be cut.
+MOST_TURNS = 20
+LONGEST_TURN = 4000
 DEFAULT_COLLECTION = "default"
 
 
-def question_of(body: ChatRequest, tenant_id: str) -> Question:
-    """Return the question of a chat: its last user message.
+def question_of(body: ChatRequest, caller: Principal) -> Question:
+    """Return the question of a chat: its last user message, with what was said before it.
 
-    What was said before it, and what a system message wishes, has no bearing on the answer.
+    What a system message wishes has no bearing on the answer.
 
     Raises:
         InvalidInput: no user message says anything, it is too long, or a filter is wrong.
@@ -27,10 +35,11 @@ def question_of(body: ChatRequest, tenant_id: str) -> Question:
     """
     grounds = _grounds(body)
     ranking = grounds.ranking_options or RankingOptions()
+    asked, before = _asked(body.messages)
     return Question(
         answer_id=new_id(),
-        tenant_id=tenant_id,
-        text=_text(body),
+        tenant_id=caller.tenant_id,
+        text=asked,
         collection=_collection(grounds),
         context_limit=grounds.max_num_results,
         filters=our_filters(grounds.filters),
@@ -38,16 +47,33 @@ def question_of(body: ChatRequest, tenant_id: str) -> Question:
         temperature=body.temperature,
         model=None if body.model == DEFAULT_MODEL else body.model,
         rerank=ranking.reranks,
+        asked_by=caller.subject,
+        history=list(_newest(before))[::-1],
     )
 
 
-def _text(body: ChatRequest) -> str:
-    asked = [message.text.strip() for message in body.messages if message.role == "user"]
-    if not asked or not asked[-1]:
+def _asked(messages: Sequence[ChatMessage]) -> tuple[str, Sequence[ChatMessage]]:
+    """Return what the last user message says, and the messages before it."""
+    places = [at for at, message in enumerate(messages) if message.role == "user"]
+    text = messages[places[-1]].text.strip() if places else ""
+    if not text:
         raise InvalidInput("messages: the last user message is the question; there is none.")
-    if len(asked[-1]) > LONGEST:
+    if len(text) > LONGEST:
         raise InvalidInput(f"messages: a question may have at most {LONGEST} characters.")
-    return asked[-1]
+    return text, messages[: places[-1]]
+
+
+def _newest(messages: Sequence[ChatMessage]) -> Iterator[Turn]:
+    """Yield the turns that count, the newest first."""
+    turns, left = 0, MOST_HISTORY_CHARS
+    for message in reversed(messages):
+        text = message.text.strip()[:LONGEST_TURN]
+        if message.role not in ("user", "assistant") or not text:
+            continue
+        turns, left = turns + 1, left - len(text)
+        if turns > MOST_TURNS or left < 0:
+            return
+        yield Turn(message.role, text)
 
 
 def _grounds(body: ChatRequest) -> Grounds:

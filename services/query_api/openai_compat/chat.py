@@ -12,7 +12,7 @@ from services.query_api.openai_compat.asked import question_of
 from services.query_api.openai_compat.completions import Chunks, completion_of
 from services.query_api.openai_compat.schemas import ChatCompletion, ChatRequest
 from services.query_api.retrieval.stopwatch import Stopwatch
-from services.query_api.routers.context import Answering, Asker
+from services.query_api.routers.context import Answering, Asker, Conversing
 from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import with_pauses
 from shared.problems import problem_of
@@ -32,14 +32,19 @@ Written = AsyncGenerator[str | Answer, None]
     responses=openai_documented(400, 401, 403, 404, 502, 503, 504),
 )
 async def create_chat_completion(
-    body: ChatRequest, caller: Asker, answerer: Answering, request: Request
+    body: ChatRequest,
+    caller: Asker,
+    answerer: Answering,
+    conversation: Conversing,
+    request: Request,
 ) -> ChatCompletion | StreamingResponse:
     """Answer the last user message from a store's or collection's passages.
 
     With `stream` a chunk comes for each verified sentence, then one with the sources. What fails
     before the first sentence has a status of its own; later, an `error` ends the stream.
     """
-    question, watch = question_of(body, caller.tenant_id), Stopwatch()
+    question, watch = question_of(body, caller), Stopwatch()
+    question = await while_connected(request, conversation.understood(question, watch))
     found = await while_connected(request, answerer.retrieve(question))
     if not body.stream:
         return completion_of(await while_connected(request, answerer.write(question, found, watch)))
