@@ -286,7 +286,24 @@ class TestChat:
         ]
         completion = await ask(client, messages=messages)
         assert SOURCE in (completion.choices[0].message.content or "")
-        assert "pirate" not in json.dumps(provider.requests[-1])
+        assert "pirate" not in json.dumps(provider.requests)
+
+    async def test_a_follow_up_is_understood_by_what_was_said_before(
+        self, client: AsyncOpenAI
+    ) -> None:
+        messages: list[Any] = [
+            {"role": "user", "content": "How long is parental leave?"},
+            {"role": "assistant", "content": f"16 weeks {SOURCE}."},
+            {"role": "user", "content": "In how many parts?"},
+        ]
+        completion = await ask(client, messages=messages, model="extractive")
+        assert SOURCE in (completion.choices[0].message.content or "")
+        alone = await ask(client, messages=messages[-1:], model="extractive")
+        assert (completion.model_extra or {})["citewell"]["searched_for"]
+        assert (
+            "searched_for" not in (alone.model_extra or {})["citewell"]
+            or not (alone.model_extra or {})["citewell"]["searched_for"]
+        )
 
     async def test_earlier_messages_make_a_follow_up_whole(
         self, client: AsyncOpenAI, provider: Provider

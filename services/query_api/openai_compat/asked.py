@@ -1,6 +1,6 @@
 """A chat as a question: what is asked, and where the answer is looked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.query_api.generation.answers import Question, Turn
 from services.query_api.openai_compat.filters import our_filters
@@ -11,22 +11,25 @@ from services.query_api.openai_compat.schemas import (
     Grounds,
     RankingOptions,
 )
+from services.query_api.schemas import MOST_HISTORY_CHARS
 from shared.auth.principal import Principal
 from shared.errors import InvalidInput
 from shared.identity import new_id
 from shared.openai_ids import read_store_id, shown_store_id
 
 LONGEST = 1000
+# Of a conversation so much counts, the newest of it; a turn may be cut.
+MOST_TURNS = 20
+LONGEST_TURN = 4000
 DEFAULT_COLLECTION = "default"
 # Of what was said before so many turns are taken, the newest, and so much of each and of all.
 MOST_TURNS, LONGEST_TURN, LONGEST_HISTORY = 20, 4000, 16_000
 
 
 def question_of(body: ChatRequest, caller: Principal) -> Question:
-    """Return the question of a chat: its last user message.
+    """Return the question of a chat: its last user message, with what was said before it.
 
-    What was said before it makes a follow-up whole; what a system message wishes has no bearing on
-    the answer.
+    What a system message wishes has no bearing on the answer.
 
     Raises:
         InvalidInput: no user message says anything, it is too long, or a filter is wrong.
@@ -34,12 +37,11 @@ def question_of(body: ChatRequest, caller: Principal) -> Question:
     """
     grounds = _grounds(body)
     ranking = grounds.ranking_options or RankingOptions()
-    asked = _asked(body.messages)
+    asked, before = _asked(body.messages)
     return Question(
         answer_id=new_id(),
         tenant_id=caller.tenant_id,
-        asked_by=caller.subject,
-        text=body.messages[asked].text.strip(),
+        text=asked,
         collection=_collection(grounds),
         context_limit=grounds.max_num_results,
         filters=our_filters(grounds.filters),
@@ -47,36 +49,33 @@ def question_of(body: ChatRequest, caller: Principal) -> Question:
         temperature=body.temperature,
         model=None if body.model == DEFAULT_MODEL else body.model,
         rerank=ranking.reranks,
-        history=_history(body.messages[:asked]),
+        asked_by=caller.subject,
+        history=list(_newest(before))[::-1],
     )
 
 
-def _asked(messages: Sequence[ChatMessage]) -> int:
-    """Return which message is the question.
-
-    Raises:
-        InvalidInput: none is, or it is too long.
-    """
-    users = [at for at, message in enumerate(messages) if message.role == "user"]
-    if not users or not messages[users[-1]].text.strip():
+def _asked(messages: Sequence[ChatMessage]) -> tuple[str, Sequence[ChatMessage]]:
+    """Return what the last user message says, and the messages before it."""
+    places = [at for at, message in enumerate(messages) if message.role == "user"]
+    text = messages[places[-1]].text.strip() if places else ""
+    if not text:
         raise InvalidInput("messages: the last user message is the question; there is none.")
-    if len(messages[users[-1]].text.strip()) > LONGEST:
+    if len(text) > LONGEST:
         raise InvalidInput(f"messages: a question may have at most {LONGEST} characters.")
-    return users[-1]
+    return text, messages[: places[-1]]
 
 
-def _history(before: Sequence[ChatMessage]) -> list[Turn]:
-    turns: list[Turn] = []
-    room = LONGEST_HISTORY
-    for message in reversed(before):
-        said = message.text.strip()[:LONGEST_TURN]
-        if message.role not in {"user", "assistant"} or not said:
+def _newest(messages: Sequence[ChatMessage]) -> Iterator[Turn]:
+    """Yield the turns that count, the newest first."""
+    turns, left = 0, MOST_HISTORY_CHARS
+    for message in reversed(messages):
+        text = message.text.strip()[:LONGEST_TURN]
+        if message.role not in ("user", "assistant") or not text:
             continue
-        room -= len(said)
-        if room < 0 or len(turns) == MOST_TURNS:
-            break
-        turns.append(Turn("user" if message.role == "user" else "assistant", said))
-    return turns[::-1]
+        turns, left = turns + 1, left - len(text)
+        if turns > MOST_TURNS or left < 0:
+            return
+        yield Turn(message.role, text)
 
 
 def _grounds(body: ChatRequest) -> Grounds:
