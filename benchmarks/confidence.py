@@ -10,19 +10,22 @@ into six; each part is judged by the fit to the five others.
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from calibration_plots import confidence_plot
+from calibration_plots import Line, confidence_plot, risk_plot
 from logistic import Numbers, auc, brier, calibration_error, fitted, reliability, skill
 from squad import Shelf, read_squad
-from squad_answers import Row
+from squad_answers import Row, risk
 
 from services.query_api.generation.confidence import Features, features_of, log_odds
 from services.query_api.generation.passages import Claim
 
 PARTS = 6
+# Of ten questions so many have an answer, as where relevance was fitted (decision 0175).
+ANSWERABLE = 0.7
 COLUMNS = ("relevance", "spoken", "missing")
 LEAST_SHARE = 0.005
 
@@ -49,30 +52,30 @@ def part_of(article: str) -> int:
     return hashlib.sha256(article.encode()).digest()[1] % PARTS
 
 
-def held_out(rows: Numbers, right: Numbers, parts: Numbers) -> Numbers:
+def held_out(rows: Numbers, right: Numbers, counts: Numbers, parts: Numbers) -> Numbers:
     """Return each answer's confidence by the fit that its article had no part in."""
     chance = np.zeros(len(rows))
     for part in range(PARTS):
         others = parts != part
-        fit = fitted(rows[others], right[others], np.ones(others.sum()))
+        fit = fitted(rows[others], right[others], counts[others])
         chance[~others] = fit.of(rows[~others])
     return chance
 
 
-def show(name: str, chance: Numbers, right: Numbers) -> None:
+def show(name: str, chance: Numbers, right: Numbers, counts: Numbers) -> None:
     """Print how far confidence may be trusted."""
-    even = np.ones(len(chance))
+    judged = (chance, right, counts)
     print(
-        f"{name}: {len(chance)} answers, {right.mean():.3f} right,"
-        f" Brier {brier(chance, right, even):.3f}, skill {skill(chance, right, even):.3f},"
-        f" ECE {calibration_error(chance, right, even):.3f},"
+        f"{name}: {len(chance)} answers, {np.average(right, weights=counts):.3f} right,"
+        f" Brier {brier(*judged):.3f}, skill {skill(*judged):.3f},"
+        f" ECE {calibration_error(*judged):.3f},"
         f" AUC {auc(list(chance[right == 1]), list(chance[right == 0])):.3f}"
     )
 
 
-def line(chance: Numbers, right: Numbers) -> list[tuple[float, float]]:
+def line(chance: Numbers, right: Numbers, counts: Numbers) -> list[tuple[float, float]]:
     """Return the points of a reliability plot."""
-    found = reliability(chance, right, np.ones(len(chance)))
+    found = reliability(chance, right, counts)
     return [(mean, often) for share, mean, often in found if share >= LEAST_SHARE]
 
 
@@ -89,18 +92,37 @@ def main() -> None:
     rows = columns([features(row, shelf) for row in told])
     right = np.array([float(bool(row.answers) and row.has_gold) for row in told])
     able = np.array([bool(row.answers) for row in told])
-    chance = held_out(rows, right, np.array([part_of(row.article) for row in told]))
-    fit = fitted(rows, right, np.ones(len(rows)))
-    print("fit:", round(fit.constant, 2), dict(zip(COLUMNS, np.round(fit.weights, 2), strict=True)))
-    show("all", chance, right)
-    show("of questions with an answer", chance[able], right[able])
+    asked = sum(bool(row.answers) for row in read)
+    counts = np.where(able, ANSWERABLE / asked, (1 - ANSWERABLE) / (len(read) - asked)) * len(read)
+    chance = held_out(rows, right, counts, np.array([part_of(row.article) for row in told]))
+    fit = fitted(rows, right, counts)
+    print("fit:", round(fit.constant, 2), COLUMNS, np.round(fit.weights, 2))
+    show("all", chance, right, counts)
+    show("of questions with an answer", chance[able], right[able], counts[able])
     before = np.array([row.confidence for row in told])
-    show("as the service said it", before, right)
+    show("as the service said it", before, right, counts)
+    for mean, often in line(chance, right, counts):
+        print(f"  said {mean:.2f}, right {often:.2f}")
     if given.plots:
-        title = "Extracts of SQuAD; each article by the fit to others"
-        lines = {"by the fit to others": line(chance, right), "before": line(before, right)}
-        drawn = confidence_plot(title, lines)
-        (given.plots / "confidence.svg").write_text(drawn, "utf-8")
+        said = {"by the fit to others": chance, "as the service said it": before}
+        lines = {name: line(one, right, counts) for name, one in said.items()}
+        risks = {name: risk(_said(read, told, one)) for name, one in said.items()}
+        plotted(lines, risks, given.plots)
+
+
+def plotted(lines: Mapping[str, Line], risks: Mapping[str, Line], folder: Path) -> None:
+    """Draw how often answers of a confidence are right, and what is wrong if few are given."""
+    title = "Extracts of SQuAD; each article by the fit to others"
+    (folder / "confidence.svg").write_text(confidence_plot(title, lines), "utf-8")
+    drawn = risk_plot(f"{title}; half of the questions have none", risks)
+    (folder / "risk.svg").write_text(drawn, "utf-8")
+
+
+def _said(read: Sequence[Row], told: Sequence[Row], chance: Numbers) -> list[Row]:
+    """Return all rows, those that are told with another confidence."""
+    refused = [row for row in read if row.abstained]
+    pairs = zip(told, chance, strict=True)
+    return [*refused, *(replace(row, confidence=float(one)) for row, one in pairs)]
 
 
 if __name__ == "__main__":

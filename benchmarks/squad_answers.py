@@ -4,8 +4,7 @@
 
 FOLDER is SQuAD as squad.py reads it, DIR the data folder of `citewell up`, NAME a collection with
 one file for each paragraph, named by its id. Asks the same sample of answerable and unanswerable
-questions each time. `--rows` keeps each answer, for confidence.py; `--plots` draws how many of the
-answers are wrong at each share of questions answered.
+questions each time. `--rows` keeps each answer, for confidence.py.
 """
 
 import argparse
@@ -17,12 +16,12 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import httpx
-from calibration_plots import risk_plot
 from squad import Asked, read_squad
 
 _SOURCE = re.compile(r"\s*\[Source:[^\]]*\]")
@@ -144,12 +143,14 @@ def report(rows: Sequence[Row]) -> None:
 def risk(rows: Sequence[Row]) -> list[tuple[float, float]]:
     """Return (share of questions answered, share of those that are wrong), surest first."""
     ranked = sorted((row for row in rows if not row.abstained), key=lambda row: -row.confidence)
-    wrong = 0
-    found = []
-    for count, row in enumerate(ranked, 1):
-        wrong += not row.has_gold
-        found.append((count / len(rows), wrong / count))
-    return found
+    wrong = list(accumulate(float(not (row.answers and row.has_gold)) for row in ranked))
+    shares = [round(0.05 * step, 2) for step in range(1, 20)]
+    ends = [round(share * len(rows)) for share in shares]
+    return [
+        (share, wrong[end - 1] / end)
+        for share, end in zip(shares, ends, strict=True)
+        if 0 < end <= len(wrong)
+    ]
 
 
 async def main() -> None:
@@ -160,7 +161,6 @@ async def main() -> None:
     told.add_argument("--collection", required=True)
     told.add_argument("--questions", type=int, default=1000, help="of either kind")
     told.add_argument("--rows", type=Path)
-    told.add_argument("--plots", type=Path)
     given = told.parse_args()
     squad = read_squad(given.folder)
     draw = random.Random(1)  # noqa: S311 - no secret
@@ -174,14 +174,8 @@ async def main() -> None:
     if given.rows:
         lines = (json.dumps(asdict(row)) for row in rows)
         given.rows.write_text("\n".join(lines), "utf-8")
-    both, able = risk(rows), risk([row for row in rows if row.answers])
-    for share in (0.1, 0.2, 0.3, 0.4, 0.5):
-        at = [wrong for covered, wrong in both if covered <= share]
-        print(f"{share:.1f} of all questions answered: {at[-1]:.3f} wrong")
-    if given.plots:
-        title = "Extracts of SQuAD, surest first; wrong: no accepted answer in a quote"
-        drawn = risk_plot(title, {"answerable and not": both, "answerable": able})
-        (given.plots / "risk.svg").write_text(drawn, "utf-8")
+    for share, wrong in risk(rows):
+        print(f"{share:.1f} of all questions answered: {wrong:.3f} wrong")
 
 
 if __name__ == "__main__":

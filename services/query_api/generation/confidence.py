@@ -43,7 +43,7 @@ class Weights:
 
 
 # Fitted by benchmarks/confidence.py to extracts from SQuAD; figures: benchmarks/answers-2026-11.md.
-WEIGHTS = Weights(constant=-0.5, relevance=0.45, spoken=1.0, missing=-0.5)
+WEIGHTS = Weights(constant=-0.56, relevance=0.35, spoken=1.38, missing=-0.73)
 
 
 def features_of(

@@ -76,7 +76,7 @@ class Limits:
     name: Rival = Rival(times=1.5, margin=0.2)
     stranger: float = 1.0
     fits: float = 0.1
-    capital: float = 0.4
+    capital: float = 0.6
 
 
 LIMITS = Limits()
