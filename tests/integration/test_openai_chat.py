@@ -305,23 +305,6 @@ class TestChat:
             or not (alone.model_extra or {})["citewell"]["searched_for"]
         )
 
-    async def test_earlier_messages_make_a_follow_up_whole(
-        self, client: AsyncOpenAI, provider: Provider
-    ) -> None:
-        provider.chat_text = "It may be taken in two parts."
-        turns: list[Any] = [
-            {"role": "system", "content": "Be brief."},
-            *ASKED,
-            {"role": "assistant", "content": "16 weeks. " + "x" * 5000},
-            {"role": "user", "content": "In how many parts?"},
-        ]
-        completion = await ask(client, messages=turns)
-        told: Any = completion.model_extra
-        assert told["citewell"]["searched_for"] == "It may be taken in two parts."
-        shown = provider.requests[-1]["messages"]
-        assert [one["role"] for one in shown] == ["system", "user", "assistant", "user"]
-        assert (shown[1]["content"], len(shown[2]["content"])) == (QUESTION, 4000)
-
     async def test_what_is_not_done_is_a_bad_request(self, client: AsyncOpenAI) -> None:
         wishes: list[tuple[dict[str, Any], str]] = [
             ({"messages": []}, "messages"),

@@ -22,8 +22,6 @@ LONGEST = 1000
 MOST_TURNS = 20
 LONGEST_TURN = 4000
 DEFAULT_COLLECTION = "default"
-# Of what was said before so many turns are taken, the newest, and so much of each and of all.
-MOST_TURNS, LONGEST_TURN, LONGEST_HISTORY = 20, 4000, 16_000
 
 
 def question_of(body: ChatRequest, caller: Principal) -> Question:
