@@ -20,6 +20,8 @@ from shared.settings_providers import OpenAISettings
 from tests.support.openai_client import openai_client
 from tests.support.provider import KEY, Manner, Provider, start_provider
 from tests.support.query_api import Corpus, query_settings, token
+from tests.support.serving import served
+from tests.support.waiting import until
 
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 VACATION = "Every employee has 26 days of paid vacation a year."
@@ -367,3 +369,23 @@ class TestChat:
             await read()
         assert caught.value.code == "generation_unavailable"
         assert "".join(texts).startswith("It is 16 weeks at full pay")
+
+    @pytest.mark.usefixtures("client")
+    async def test_who_leaves_a_stream_ends_the_call_at_the_provider(
+        self, app: FastAPI, provider: Provider
+    ) -> None:
+        provider.chat_text = "It is 16 weeks at full pay [2]. " * 30
+        provider.manner = Manner(pause_s=0.05)
+        async with served(app) as port:
+            own = AsyncOpenAI(api_key=token("acme"), base_url=f"http://127.0.0.1:{port}/openai/v1")
+            stream = await own.chat.completions.create(
+                model="citewell",
+                messages=ASKED,
+                stream=True,
+                extra_body={"vector_store_ids": [STORE]},
+            )
+            chunks = [await anext(aiter(stream)) for _ in range(2)]
+            await stream.close()
+            await until(lambda: provider.left == 1)
+            await own.close()
+        assert "16 weeks" in (chunks[1].choices[0].delta.content or "")
