@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.query_api.generation.verification.verdicts import Outcome, Reason
 from services.query_api.generation.verification.verifier import Verifier
@@ -56,6 +58,12 @@ async def test_a_marker_that_adds_nothing_has_no_evidence() -> None:
     assert [one.passage.number for one in verdict.evidence] == [1]
 
 
+async def test_a_second_passage_that_says_the_same_is_evidence_too() -> None:
+    passages = make_passages(LEAVE, "Handbook: parental leave lasts 16 weeks in all countries.")
+    verdict = await Verifier(passages).check("Parental leave is 16 weeks.", passages)
+    assert {one.passage.number for one in verdict.evidence} == {1, 2}
+
+
 @pytest.mark.parametrize("sentence", ["Yes.", "Here is what they say:", "## Details:", "***", ""])
 async def test_a_sentence_that_says_nothing_is_not_judged(sentence: str) -> None:
     verdict = await Verifier(make_passages(LEAVE)).check(sentence)
@@ -66,3 +74,24 @@ async def test_a_sentence_that_says_nothing_is_not_judged(sentence: str) -> None
 async def test_without_passages_nothing_is_held_up() -> None:
     verdict = await Verifier([]).check("Parental leave is 16 weeks.")
     assert verdict.why is Reason.NO_PASSAGE
+
+
+@given(st.text(max_size=300), st.lists(st.text(max_size=300), max_size=3))
+async def test_any_text_is_judged_and_quotes_are_exact(sentence: str, texts: list[str]) -> None:
+    passages = make_passages(*texts)
+    for cited in (passages, ()):
+        verdict = await Verifier(passages).check(sentence, cited)
+        assert 0 <= verdict.support <= 1
+        assert bool(verdict.evidence) == verdict.supported
+        assert all(one.quote and one.quote in one.chunk.text for one in verdict.evidence)
+
+
+ODD = "The 16 1,200 weeks Ana Ferreira not 2024-13-45 25:61 1.2.3 P-204 | - ( %"
+WORD = st.sampled_from(ODD.split())
+
+
+@given(st.lists(WORD, max_size=12), st.lists(WORD, max_size=40))
+async def test_odd_numbers_and_names_are_judged(said: list[str], there: list[str]) -> None:
+    passages = make_passages(" ".join(there))
+    verdict = await Verifier(passages).check(" ".join(said), passages)
+    assert 0 <= verdict.support <= 1
