@@ -36,6 +36,8 @@ def query_service(**environment: str) -> Iterator[tuple[str, int]]:
         [*command, "--log-level", "warning", "--no-access-log"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # As a service is: by itself, where the kernel shares the processor out by session.
+        start_new_session=True,
         env={**os.environ, **environment},  # noqa: TID251 - what the service reads
     )
     try:

@@ -5,8 +5,8 @@
 DIR is the data folder of `citewell up`, on this machine. Uploads a document for each stream, unless
 they are there from an earlier run; starts chat_provider.py and a query service of its own, and asks
 one question a stream, all at once, in rounds. A sentence's time is from the moment the provider had
-sent its last token until its text was read here. With `--beside` every other round runs while the
-stack loads that folder, its own processes at a lower priority.
+sent its last token until its text was read here. With `--beside` as many rounds more run while the
+stack loads that folder, its ingest side at a lower priority.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,8 @@ from own_service import answering, cpu_s, memory_mib, query_service, surrounding
 from citewell.client import AsyncClient, File
 from citewell.embedded.parts import free_port
 
-COLLECTION, SENTENCES, LOWER, MS_A_TOKEN = "streams", 12, 10, 30
+COLLECTION, SENTENCES, LOWER, MS_A_TOKEN = "streams", 12, 19, 30
+INGEST = ("gateway", "parse", "embed", "beat", "flower")
 PARTS = (
     *("carried 14 crates of tea and arrived in the harbour on the third day of May",),
     *("was repaired by the yard of Harmsen after a storm had broken her foremast",),
@@ -103,7 +104,9 @@ def provider() -> Iterator[str]:
     """Start the chat provider; yield its address."""
     port = free_port()
     script = Path(__file__).with_name("chat_provider.py")
-    process = subprocess.Popen([sys.executable, str(script), str(port), str(MS_A_TOKEN)])
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(port), str(MS_A_TOKEN)], start_new_session=True
+    )
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -113,9 +116,14 @@ def provider() -> Iterator[str]:
 
 @contextmanager
 def load_beside(folder: Path, ready: Mapping[str, Any], name: str) -> Iterator[None]:
-    """Load a folder into the stack meanwhile, at a lower priority."""
-    for pid in _with_children(ready["pids"].values()):
-        os.setpriority(os.PRIO_PROCESS, pid, LOWER)
+    """Load a folder into the stack meanwhile; all of its ingest side has a lower priority."""
+    for pid in _with_children(ready["pids"][part] for part in INGEST):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWER)
+        # Where the kernel groups processes by session, priorities count only within a group.
+        group = Path(f"/proc/{pid}/autogroup")
+        if group.exists():
+            group.write_text(str(LOWER))
     command = ["nice", "-n", str(LOWER), str(Path(sys.executable).with_name("citewell"))]
     command += ["ingest", str(folder), "--collection", name]
     command += ["--url", ready["url"], "--key", ready["api_key"]]
@@ -128,7 +136,7 @@ def load_beside(folder: Path, ready: Mapping[str, Any], name: str) -> Iterator[N
         process.wait()
 
 
-def _with_children(pids: Any) -> set[int]:
+def _with_children(pids: Iterable[int]) -> set[int]:
     found, last = set(pids), 0
     while len(found) > last:
         last = len(found)
@@ -170,8 +178,9 @@ async def measure(given: argparse.Namespace, ready: Mapping[str, Any]) -> None:
                     delays["alone"] += await one_round(http, chat, given.streams)
                     spent = cpu_s(pid) - spent
                     print(f"round {at}: {spent:.1f} CPU-s, {memory_mib(pid):.0f} MiB", flush=True)
-                    if given.beside:
-                        with load_beside(given.beside, ready, f"beside-{time.time_ns()}"):
+                if given.beside:
+                    with load_beside(given.beside, ready, f"beside-{time.time_ns()}"):
+                        for _ in range(given.rounds):
                             delays["beside a load"] += await one_round(http, chat, given.streams)
     print(f"load {os.getloadavg()[0]:.1f}\n\n| | sentences | p50 ms | p95 ms | most |")
     print("|---|---|---|---|---|")

@@ -95,3 +95,11 @@ async def test_odd_numbers_and_names_are_judged(said: list[str], there: list[str
     passages = make_passages(" ".join(there))
     verdict = await Verifier(passages).check(" ".join(said), passages)
     assert 0 <= verdict.support <= 1
+
+
+async def test_a_number_that_is_said_twice_is_looked_for_where_it_stands_twice() -> None:
+    lines = " ".join(f"Entry 5-{at}: the ship took on 230 barrels." for at in range(1, 9))
+    check = Verifier(make_passages(lines)).check
+    verdict = await check("According to entry 5-5 the ship took on 230 barrels.")
+    assert verdict.supported
+    assert verdict.evidence[0].quote.startswith("Entry 5-5")

@@ -57,8 +57,16 @@ class Wanted:
     def gain(self, source: Source, known: Collection[str]) -> float:
         """Return the weight of what a sentence has that is not known yet, numbers too."""
         there = sum(self.weights[key] for key in self.new(source.reading, known))
-        values = source.reading.values
-        return there + sum(NUMBER_WEIGHT for one in self.numbers if values and one.meets(values))
+        return there + NUMBER_WEIGHT * self._met(source.reading)
+
+    def _met(self, reading: Reading) -> int:
+        """Return how many of the numbers a text has; one asked for twice must be there twice."""
+        values = reading.values
+        met = [one for one in self.numbers if one.meets(values)] if values else []
+        if len(met) <= 1:
+            return len(met)
+        there = sum(any(one.meets(other.values) for one in met) for other in reading.numbers)
+        return min(len(met), there)
 
     def new(self, reading: Reading, known: Collection[str]) -> set[str]:
         """Return the terms that a text has and that are not known yet."""
