@@ -1,4 +1,4 @@
-"""The wire models of the query service: what DESIGN calls its contract, to the letter."""
+"""The wire models of the query service: its contract, to the letter."""
 
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID

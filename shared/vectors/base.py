@@ -60,7 +60,7 @@ class Candidates:
 class VectorQuery:
     """One search of one index; at least one of `dense` and `sparse` is given.
 
-    `filters` is the wire form of DESIGN's filters, already validated
+    `filters` is the wire form of filters, already validated
     (`{"year": {"gte": 2020}}`, `any`, `all`, `not`).
     """
 

@@ -1,4 +1,4 @@
-"""How large chunks are in a space: the rule of DESIGN 4 in one place."""
+"""How large chunks are in a space: the rule in one place."""
 
 from dataclasses import dataclass
 from typing import Self
