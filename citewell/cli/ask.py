@@ -27,24 +27,35 @@ def ask(
 ) -> None:
     """Answer a question from the documents, with its sources."""
     with connect(url, key) as client:
-        answer = client.ask(question, collection=collection, rerank=rerank)
-    if as_json:
-        print_json(answer)
-        return
-    _print(answer)
+        if as_json:
+            print_json(client.ask(question, collection=collection, rerank=rerank))
+            return
+        for told_now in client.stream_answer(question, collection=collection, rerank=rerank):
+            if isinstance(told_now, Answer):
+                _print_end(told_now)
+            else:
+                stdout().print(Text(told_now), end="", soft_wrap=True)
 
 
-def _print(answer: Answer) -> None:
+def _print_end(answer: Answer) -> None:
     console = stdout()
-    console.print(Text(answer.answer))
+    console.print()
     if answer.sources:
         console.print()
     for source in answer.sources:
         console.print(Text(source, style="cyan"))
     notes = stderr()
-    if answer.abstained:
-        notes.print("No answer was given: nothing found was relevant enough.", style="dim")
-    else:
-        notes.print(f"confidence {answer.confidence:.2f}, {answer.model}", style="dim")
+    _print_notes(answer)
     if answer.degraded:
         notes.print(f"Without: {', '.join(answer.degraded)}. `citewell doctor` says why.")
+
+
+def _print_notes(answer: Answer) -> None:
+    notes = stderr()
+    if answer.abstained:
+        notes.print("No answer was given.", style="dim")
+        return
+    notes.print(f"confidence {answer.confidence:.2f}, {answer.model}", style="dim")
+    left_out = answer.verification.statements - answer.verification.supported
+    if left_out:
+        notes.print(f"{left_out} statements were left out: no passage holds them up.", style="dim")

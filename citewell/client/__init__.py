@@ -6,6 +6,7 @@
 ...     print(client.ask("How long is the warranty?").answer)
 """
 
+from citewell.client.answer_models import Answer, Citation, Feedback, Turn
 from citewell.client.asynchronous import AsyncClient
 from citewell.client.blocking import Client
 from citewell.client.errors import (
@@ -16,10 +17,8 @@ from citewell.client.errors import (
     ServerUnreachable,
 )
 from citewell.client.models import (
-    Answer,
     Batch,
     BatchEvent,
-    Citation,
     Collection,
     Diagnosis,
     Document,
@@ -49,6 +48,7 @@ __all__ = [
     "Collection",
     "Diagnosis",
     "Document",
+    "Feedback",
     "File",
     "FileUnreadable",
     "Hit",
@@ -61,6 +61,7 @@ __all__ = [
     "RetriedJobs",
     "SearchResult",
     "ServerUnreachable",
+    "Turn",
     "UploadResult",
     "UploadedFile",
     "Usage",

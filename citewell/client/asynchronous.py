@@ -15,10 +15,10 @@ from uuid import uuid4
 import anyio
 from pydantic import TypeAdapter
 
+from citewell.client.asking import AskCalls
 from citewell.client.errors import AnswerNotUnderstood
 from citewell.client.jobs import Id, JobCalls
 from citewell.client.models import (
-    Answer,
     Collection,
     Diagnosis,
     Document,
@@ -54,12 +54,11 @@ _VERSIONS = TypeAdapter(Page[Version])
 _CHUNK = TypeAdapter(PlacedChunk)
 _CHUNKS = TypeAdapter(Page[PlacedChunk])
 _SEARCH = TypeAdapter(SearchResult)
-_ANSWER = TypeAdapter(Answer)
 # What a file begins with (Portable Network Graphics Specification, 5.2).
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
+class AsyncClient(AskCalls, ReindexCalls, JobCalls, QualityCalls):
     """Speaks to one server with one key; use it as a context manager, or call `aclose`."""
 
     # Collections
@@ -260,40 +259,6 @@ class AsyncClient(ReindexCalls, JobCalls, QualityCalls):
             "max_per_document": max_per_document,
         }
         return await self._send(Call("POST", "/v1/search", json=given(wanted)), _SEARCH)
-
-    async def ask(
-        self,
-        question: str,
-        *,
-        collection: str | None = None,
-        context_limit: int = 5,
-        filters: Mapping[str, Any] | None = None,
-        score_threshold: float | None = None,
-        model: str | None = None,
-        neighbours: int = 0,
-        distinct: bool = True,
-        max_per_document: int | None = None,
-        rerank: bool = False,
-    ) -> Answer:
-        """Answer a question from the documents, with citations, or abstain.
-
-        The last three are as in a search, of the chunks that the answer rests on.
-        """
-        wanted = {
-            "question": question,
-            "collection": collection,
-            "context_limit": context_limit,
-            "filters": filters,
-            "score_threshold": score_threshold,
-            "model": model,
-            "neighbours": neighbours or None,
-            "distinct": None if distinct else False,
-            "max_per_document": max_per_document,
-            "rerank": rerank,
-        }
-        # A model may be paid for: a cut connection is not tried again.
-        call = Call("POST", "/v1/query", json=given(wanted), idempotent=False)
-        return await self._send(call, _ANSWER)
 
     # The whole
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from anyio.from_thread import start_blocking_portal
 
+from citewell.client.answer_models import Answer
 from citewell.client.asynchronous import AsyncClient
 from citewell.client.models import BatchEvent
 from citewell.client.retries import Patience
@@ -32,11 +33,11 @@ def _waited(
     return call
 
 
-async def _next(events: AsyncGenerator[BatchEvent, None]) -> BatchEvent | None:
+async def _next(events: AsyncGenerator[Result, None]) -> Result | None:
     return await anext(events, None)
 
 
-async def _close(events: AsyncGenerator[BatchEvent, None]) -> None:
+async def _close(events: AsyncGenerator[Any, None]) -> None:
     # A reading that was interrupted is still ending, and closes them itself.
     with suppress(RuntimeError):
         await events.aclose()
@@ -83,14 +84,20 @@ class Client:
         self, batch_id: UUID | str, *, after: str | None = None
     ) -> Generator[BatchEvent, None, None]:
         """Follow a batch, as `AsyncClient.batch_events` does; close it or read it to its end."""
-        events = self.asynchronous.batch_events(batch_id, after=after)
+        return self._read(self.asynchronous.batch_events(batch_id, after=after))
+
+    def stream_answer(self, question: str, **wish: Any) -> Generator[str | Answer, None, None]:
+        """Read an answer as it is written, as `AsyncClient.stream_answer` does."""
+        return self._read(self.asynchronous.stream_answer(question, **wish))
+
+    def _read(self, events: AsyncGenerator[Result, None]) -> Generator[Result, None, None]:
         try:
             while (event := self._wait_for_next(events)) is not None:
                 yield event
         finally:
             self.wait_for(partial(_close, events))
 
-    def _wait_for_next(self, events: AsyncGenerator[BatchEvent, None]) -> BatchEvent | None:
+    def _wait_for_next(self, events: AsyncGenerator[Result, None]) -> Result | None:
         reading = self._portal.start_task_soon(_next, events)
         try:
             return reading.result()
@@ -128,6 +135,7 @@ class Client:
     chunk = _waited(AsyncClient.chunk)
     search = _waited(AsyncClient.search)
     ask = _waited(AsyncClient.ask)
+    give_feedback = _waited(AsyncClient.give_feedback)
     usage = _waited(AsyncClient.usage)
     doctor = _waited(AsyncClient.doctor)
     rebuild = _waited(AsyncClient.rebuild)

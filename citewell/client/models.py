@@ -216,37 +216,6 @@ class PlacedChunk(Value):
     after: tuple["PlacedChunk", ...] = ()
 
 
-class Citation(Value):
-    """Where a claim of the answer stands, in the document's own words."""
-
-    marker: str
-    document_id: UUID
-    filename: str
-    page: int
-    section: tuple[str, ...] = ()
-    quote: str
-    chunk_id: UUID
-    score: float
-
-
-class Answer(Value):
-    """An answer with its sources, or an abstention with none."""
-
-    answer_id: UUID | str
-    answer: str
-    sources: tuple[str, ...] = ()
-    confidence: float
-    citations: tuple[Citation, ...] = ()
-    abstained: bool
-    best_score: float | None = None
-    fallback: str | None = None
-    degraded: tuple[str, ...] | None = None
-    model: str | None = None
-    prompt_version: str | None = None
-    usage: dict[str, Any] = Field(default_factory=dict)
-    timings: dict[str, Any] = Field(default_factory=dict)
-
-
 class UsageSums(Value):
     """What is held, the jobs by state, and what embedding them took."""
 

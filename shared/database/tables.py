@@ -1,4 +1,4 @@
-"""The tables: the glossary's nouns as rows. Every one has `tenant_id` and forced row-level security."""
+"""The tables: the glossary's nouns as rows, each with `tenant_id` and forced row-level security."""
 
 from sqlalchemy import (
     BigInteger,

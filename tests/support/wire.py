@@ -33,6 +33,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.problems import problem_of
+from shared.web import sse
 from tests.support.wire_reindex import add_reindex
 
 KEY = "cw_test"
@@ -74,6 +75,8 @@ class Wire:
     stream_ends_with: CitewellError | None = None
     down: frozenset[str] = frozenset()
     answer: dict[str, Any] = field(default_factory=lambda: dict(ANSWER))
+    stream_problem: CitewellError | None = None
+    stream_cut: bool = False
     hit: dict[str, Any] = field(default_factory=lambda: dict(HIT))
     diagnosis: dict[str, Any] = field(default_factory=lambda: deepcopy(WELL))
     cost: dict[str, Any] = field(default_factory=lambda: dict(COST))
@@ -466,10 +469,17 @@ def _query(app: FastAPI, wire: Wire) -> None:
         wire.requests.append(("POST", "/v1/search", body))
         return {"hits": [] if body["query"] == "nothing" else [wire.hit], "timings": {}}
 
-    @app.post("/v1/query")
-    async def query(body: dict[str, Any]) -> dict[str, Any]:
+    @app.post("/v1/query", response_model=None)
+    async def query(body: dict[str, Any]) -> Response | dict[str, Any]:
         wire.requests.append(("POST", "/v1/query", body))
-        return wire.answer
+        if not body.get("stream"):
+            return wire.answer
+        return Response("".join(_answer_events(wire)), media_type=sse.MEDIA_TYPE)
+
+    @app.post("/v1/feedback")
+    async def feedback(body: dict[str, Any]) -> dict[str, Any]:
+        wire.requests.append(("POST", "/v1/feedback", body))
+        return {**body, "given_by": "key:cw_1", "given_at": "2026-01-01T00:00:00Z"}
 
     @app.get("/{service}/readyz")
     async def readyz(service: str) -> JSONResponse:
@@ -643,3 +653,17 @@ def forget(wire: Wire) -> Wire:
 def sent_json(wire: Wire, field_name: str) -> Any:
     """Return a form field of the newest upload, read as JSON."""
     return json.loads(wire.last("/v1/documents")[field_name])
+
+
+def _answer_events(wire: Wire) -> Iterator[str]:
+    answer = dict(wire.answer)
+    yield sse.event("meta", {name: answer.pop(name) for name in ("answer_id", "prompt_version")})
+    yield sse.COMMENT
+    head, space, rest = str(answer["answer"]).partition(" ")
+    yield from (sse.event("token", {"text": text}) for text in (head, space + rest) if text)
+    if wire.stream_problem is not None:
+        yield sse.event("error", problem_of(wire.stream_problem).model_dump(mode="json"))
+        return
+    yield from (sse.event("citation", citation) for citation in answer.pop("citations"))
+    if not wire.stream_cut:
+        yield sse.event("done", answer)

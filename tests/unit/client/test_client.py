@@ -18,8 +18,9 @@ from citewell.client import (
     Patience,
     ProblemError,
     ServerUnreachable,
+    Turn,
 )
-from shared.errors import DatabaseUnavailable, NotFound, RequestUnderWay
+from shared.errors import DatabaseUnavailable, GenerationTimedOut, NotFound, RequestUnderWay
 from shared.models import JobState, ParseOptions
 from tests.support.wire import (
     COPY,
@@ -96,6 +97,34 @@ def test_an_answer_carries_its_sources_and_citations(client: Client) -> None:
     answer = client.ask("How long?")
     assert answer.sources == ("[Source: manual.pdf, page 3]",)
     assert answer.citations[0].quote == "It runs for 214 days"
+
+
+def test_an_answer_is_read_as_it_is_written(wire: Wire, client: Client) -> None:
+    *texts, answer = client.stream_answer("How long?", collection="papers")
+    sent = wire.last("/v1/query")
+    assert (sent["stream"], sent["collection"]) == (True, "papers")
+    assert answer == client.ask("How long?")
+    assert "".join(map(str, texts)) == "It runs for 214 days [1]."
+
+
+def test_a_stream_that_ends_in_a_problem_raises_it(wire: Wire, client: Client) -> None:
+    wire.stream_problem = GenerationTimedOut()
+    with pytest.raises(ProblemError, match="did not answer in time"):
+        list(client.stream_answer("How long?"))
+
+
+def test_a_stream_that_is_cut_off_is_no_answer(wire: Wire, client: Client) -> None:
+    wire.stream_cut = True
+    with pytest.raises(AnswerNotUnderstood, match="broke off"):
+        list(client.stream_answer("How long?"))
+
+
+def test_turns_and_feedback_are_sent(wire: Wire, client: Client) -> None:
+    client.ask("And then?", history=[Turn(role="user", content="How long?")])
+    assert wire.last("/v1/query")["history"] == [{"role": "user", "content": "How long?"}]
+    said = client.give_feedback(ID, "down", comment="No.")
+    assert (said.rating, said.comment) == ("down", "No.")
+    assert wire.last("/v1/feedback")["answer_id"] == ID
 
 
 def test_files_are_sent_under_the_names_they_are_given(
