@@ -2,6 +2,7 @@
 
 import itertools
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -22,12 +23,38 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/keys": {"json": {"scopes": ["query"]}},
     "POST /v1/documents": {"files": [("file", ("other.txt", b"other"))]},
 }
+STORE, STORE_FILE = "/openai/v1/vector_stores/{vector_store_id}", "file-" + "1" * 32
+BODIES |= {
+    "POST /openai/v1/files": {
+        "files": [("file", ("other.txt", b"other"))],
+        "data": {"purpose": "assistants"},
+    },
+    "POST /openai/v1/vector_stores": {"json": {"name": "mine"}},
+    f"POST {STORE}": {"json": {"name": "mine"}},
+    f"POST {STORE}/files": {"json": {"file_id": STORE_FILE}},
+    f"POST {STORE}/files/{{file_id}}": {"json": {"attributes": {"x": 1}}},
+    f"POST {STORE}/file_batches": {"json": {"file_ids": [STORE_FILE]}},
+}
 
 
 NOBODY = dict.fromkeys(
     ("name", "document_id", "chunk_id", "job_id", "batch_id", "key_id"),
     "00000000-0000-7000-8000-000000000000",
 ) | {"number": "1", "page": "1"}
+NOBODY |= {"file_id": STORE_FILE, "vector_store_id": "vs_" + "1" * 32}
+
+
+def place(path: str, names: dict[str, str]) -> str:
+    """Return a route's address; OpenAI's clients know a batch by another name."""
+    own = {"batch_id": f"vsfb_{UUID(names['batch_id']).hex}"} if "/openai/" in path else {}
+    return path.format(**names | own)
+
+
+def told(response: httpx.Response) -> tuple[str, str]:
+    """Return the code and the detail of a problem, in either form."""
+    body = response.json()
+    error = body.get("error", body)
+    return error["code"], error.get("detail") or error["message"]
 
 
 def routes() -> list[tuple[str, str]]:
@@ -61,6 +88,9 @@ async def state_of_acme(api: IngestApi, names: dict[str, str]) -> list[Any]:
         "/v1/jobs",
         f"/v1/batches/{names['batch_id']}",
         "/v1/keys",
+        "/openai/v1/files",
+        "/openai/v1/vector_stores",
+        f"/openai/v1/vector_stores/{names['vector_store_id']}/files",
     ]
     return [without_clocks((await api.client.get(path)).json()) for path in paths]
 
@@ -76,6 +106,7 @@ async def test_another_tenant_sees_and_changes_nothing(
     answer = await upload(api.client, ("a.txt", b"acme's bytes"), collection="papers")
     key = (await api.client.post("/v1/keys", json={"scopes": ["query"]})).json()
     job = answer["jobs"][0]
+    openai = await kept_and_attached(api)
     [chunk_id] = await make_live(database, job["document_id"], ["acme's text"])
     names = {
         "name": "papers",
@@ -86,13 +117,14 @@ async def test_another_tenant_sees_and_changes_nothing(
         "key_id": key["id"],
         "number": "1",
         "page": "1",
+        **openai,
     }
     before = await state_of_acme(api, names)
     async with api.as_tenant("rival") as rival:
         for method, path in routes():
             with subtests.test(method=method, path=path):
                 body = BODIES.get(f"{method} {path}", {})
-                response = await rival.request(method, path.format(**names), **body)
+                response = await rival.request(method, place(path, names), **body)
                 # The name of a collection is free for everyone.
                 own = path == "/v1/collections/{name}"
                 assert response.status_code == 404 or "{" not in path or own
@@ -100,13 +132,22 @@ async def test_another_tenant_sees_and_changes_nothing(
                 assert await state_of_acme(api, names) == before
 
 
+async def kept_and_attached(api: IngestApi) -> dict[str, str]:
+    """Keep a file of `acme` as OpenAI's clients do, and put it into a store; return their ids."""
+    form: dict[str, Any] = {"files": {"file": ("a.txt", b"acme's kept")}}
+    kept = await api.client.post("/openai/v1/files", data={"purpose": "assistants"}, **form)
+    wish = {"name": "acme's", "file_ids": [kept.json()["id"]]}
+    store = await api.client.post("/openai/v1/vector_stores", json=wish)
+    return {"file_id": kept.json()["id"], "vector_store_id": store.json()["id"]}
+
+
 def shows(response: httpx.Response, names: dict[str, str]) -> bool:
     """Tell whether an answer holds anything of acme's, but for the id that was asked for."""
-    told = response.text
+    text = response.text
     if response.status_code == 404:
-        return response.json()["code"] != "not_found" or "acme" in told
+        return told(response)[0] != "not_found" or "acme" in text
     ids = [value for name, value in names.items() if name not in ("name", "number", "page")]
-    return any(secret in told for secret in ("acme", "a.txt", *ids))
+    return any(secret in text for secret in ("acme", "a.txt", *ids))
 
 
 async def test_without_a_credential_every_route_is_401(
@@ -123,9 +164,10 @@ async def test_without_a_credential_every_route_is_401(
     for (method, path), header in itertools.product(routes(), headers):
         with subtests.test(method=method, path=path, header=header):
             body = BODIES.get(f"{method} {path}", {})
-            response = await client.request(method, path.format(**NOBODY), headers=header, **body)
-            assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
-            assert response.json()["detail"] == "No valid credential came with the request."
+            response = await client.request(method, place(path, NOBODY), headers=header, **body)
+            assert response.status_code == 401
+            detail = "No valid credential came with the request."
+            assert told(response) == ("unauthenticated", detail)
             assert response.headers["www-authenticate"] == "Bearer"
 
 
@@ -136,7 +178,7 @@ async def test_a_credential_for_queries_changes_nothing(
         for method, path in routes():
             with subtests.test(method=method, path=path):
                 body = BODIES.get(f"{method} {path}", {})
-                response = await reader.request(method, path.format(**NOBODY), **body)
+                response = await reader.request(method, place(path, NOBODY), **body)
                 assert response.status_code == 403 or method == "GET"
 
 

@@ -170,7 +170,7 @@ async def test_an_embedder_that_fails_three_times_is_left_alone_until_a_probe_wo
     breaking: tuple[QueryApi, HashingEmbedder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, embedder = breaking
-    monkeypatch.setattr(upstreams, "OPEN_S", 0.3)
+    monkeypatch.setattr(upstreams, "OPEN_S", 1.5)
     api.context.embedders._made[FAKE.name] = api.context.upstreams.wrap(embedder)  # noqa: SLF001
     embedder.failure = EmbeddingUnavailable()
     for number in range(6):
@@ -183,7 +183,7 @@ async def test_an_embedder_that_fails_three_times_is_left_alone_until_a_probe_wo
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["dependencies"]["embedder"]["status"] == "down"
     embedder.failure = None
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.5)
     assert "degraded" not in await api.search(QUESTION)
     assert (await api.http.get("/readyz")).json()["status"] == "ready"
 

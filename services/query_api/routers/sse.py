@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TypeVar
 
 from shared.web.sse import KEEP_ALIVE_S
@@ -15,23 +15,41 @@ async def with_pauses(
 ) -> AsyncGenerator[T | None, None]:
     """Yield the items, and None each time that none has come for so long.
 
-    A reader that leaves ends the work.
+    The work runs in a task of its own, which a reader that leaves ends. That task alone closes the
+    generator: a server may cancel a stream more than once, in the middle of its clearing up.
     """
-    async with aclosing(items):
+    came: asyncio.Queue[T | _End] = asyncio.Queue(1)
+
+    async def work() -> None:
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    await came.put(item)
+        finally:
+            # Without waiting: if there is no room, its reader finds the work done.
+            with suppress(asyncio.QueueFull):
+                came.put_nowait(_End())
+
+    working = asyncio.create_task(work())
+    try:
         while True:
-            coming = asyncio.ensure_future(anext(items))
             try:
-                while not (await asyncio.wait({coming}, timeout=every_s))[0]:
-                    yield None
-                item = coming.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                await _stopped(coming)
+                async with asyncio.timeout(every_s):
+                    item = await came.get()
+            except TimeoutError:
+                yield None
+                continue
+            if isinstance(item, _End):
+                break
             yield item
+            if working.done() and came.empty():
+                break
+        # Raises what the work failed with.
+        working.result()
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
 
 
-async def _stopped(work: "asyncio.Future[T]") -> None:
-    if not work.done():
-        work.cancel()
-        await asyncio.wait({work})
+class _End:
+    """There is nothing more."""
