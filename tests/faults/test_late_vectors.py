@@ -1,7 +1,9 @@
 """A worker that was stopped in the middle writes a deleted document's vectors: nobody sees them."""
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from uuid import UUID
@@ -66,15 +68,32 @@ def seen(client: Client) -> list[str]:
 
 def watch_until_gone(field: Ground, client: Client, document_id: UUID) -> int:
     """Search until the tombstone is lifted; return the most points that there were meanwhile."""
-    most, end = 0, time.monotonic() + GONE_WITHIN_S
+    lifted = threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        counting = beside.submit(most_points, field, document_id, lifted)
+        try:
+            search_until_lifted(field, client, document_id)
+        finally:
+            lifted.set()
+        return counting.result()
+
+
+def most_points(field: Ground, document_id: UUID, lifted: threading.Event) -> int:
+    """Count all the time: a sweep takes the points away within seconds."""
+    most = 0
+    while not lifted.wait(0.02):
+        most = max(most, points_of(field, document_id))
+    return most
+
+
+def search_until_lifted(field: Ground, client: Client, document_id: UUID) -> None:
+    """Search all the time, and see nothing."""
+    end = time.monotonic() + GONE_WITHIN_S
     tombstones = "SELECT count(*) AS n FROM tombstones WHERE document_id = %(id)s"
     while truth.query(field.stack, tombstones, id=document_id)[0]["n"]:
-        # Often: a sweep takes them away within seconds, and a search takes its time.
-        most = max(most, *(points_of(field, document_id) for _ in range(5)))
         assert seen(client) == []
         assert time.monotonic() < end
         time.sleep(0.02)
-    return most
 
 
 @pytest.mark.parametrize("paused_s", [0.0, LEASE_S + 2 * SWEEP_S], ids=["briefly", "for long"])
