@@ -36,8 +36,7 @@ async def test_false_claims_are_caught(kind: str, embedder: Embedder | None) -> 
     claims = [one for one in CLAIMS if one.kind == kind]
     kept = [one.text for one in claims if await supported(one, embedder)]
     assert len(claims) >= 50
-    # Words alone let a little more pass.
-    assert len(kept) <= (0.05 if embedder else 0.06) * len(claims), kept
+    assert len(kept) <= 0.05 * len(claims), kept
 
 
 async def test_true_claims_are_kept(embedder: Embedder | None) -> None:

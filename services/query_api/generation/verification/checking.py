@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from services.query_api.generation.verification.alignment import exchanged
+from services.query_api.generation.verification.alignment import Gap, exchanged
 from services.query_api.generation.verification.cases import Case, Window
 from services.query_api.generation.verification.grounds import Source
 from services.query_api.generation.verification.names import Name, in_words, is_initials
 from services.query_api.generation.verification.numbers import Number
 from services.query_api.generation.verification.places import Spot, nearest, numbers_in
 from services.query_api.generation.verification.polarity import contradict
-from services.query_api.generation.verification.readings import Reading
+from services.query_api.generation.verification.readings import Reading, Word
 from services.query_api.generation.verification.thresholds import LIMITS, Rival
 from services.query_api.generation.verification.verdicts import Reason
 
@@ -37,19 +37,28 @@ def _exchanged(case: Case) -> Reason | None:
         return None
     window = case.windows[0]
     core = window.core.reading
-    for said, there in exchanged(case.claim, core):
-        if _is_other_number(case.claim, said, core, there):
+    theirs = [name for name in case.names_in(core) if name.sure]
+    for gap in exchanged(case.claim, core):
+        if _is_other_number(case.claim, core, gap):
             return Reason.NUMBER
-        names = {name.folded for name in case.names_in(core) if name.place in there and name.sure}
-        for name in case.names:
-            if name.place in said and name.sure and names and not in_words(name.folded, names):
-                return Reason.NAME
+        others = [name for name in case.names if _is_other_name(name, theirs, gap)]
+        if any(not _is_acronym(name, core) for name in others):
+            return Reason.NAME
     return None
 
 
-def _is_other_number(claim: Reading, said: range, source: Reading, there: range) -> bool:
-    mine = [one for one in numbers_in(claim, said) if one.asked]
-    other = [value for one in numbers_in(source, there) for value in one.values]
+def _is_other_name(name: Name, theirs: Iterable[Name], gap: Gap) -> bool:
+    if not name.sure or name.place not in gap.said:
+        return False
+    among = [one for one in theirs if one.place in gap.there]
+    if in_words(name.folded, [one.folded for one in among]):
+        return False
+    return any(gap.are_level(name.place, one.place) for one in among)
+
+
+def _is_other_number(claim: Reading, source: Reading, gap: Gap) -> bool:
+    mine = [one for one in numbers_in(claim, gap.said) if one.asked]
+    other = [value for one in numbers_in(source, gap.there) for value in one.values]
     return bool(other) and any(not one.meets(other) for one in mine)
 
 
@@ -123,17 +132,34 @@ def _is_wrong_run(run: Sequence[Name], case: Case, rivals: Sequence[Spot]) -> bo
     known = [name for name in run if _is_there(name, case.pool)]
     if any(_is_missing(name, case, spot, rivals) for name in run if name not in known):
         return True
-    if not any(name.sure or _is_known(name, case) for name in known):
+    named = any(name.sure or _is_known(name, case) for name in known)
+    if not named or any(_is_short_for_some(run, core) for core in case.cores):
         return False
     own, most = _together(known, case.pool)
     if most < len(known):
         # Words that never stand together are no name: each is judged by itself.
-        return any(_is_wrong_run([name], case, rivals) for name in known)
+        return _is_torn(run, case) or any(_is_wrong_run([name], case, rivals) for name in known)
     if any(_has(core, known[-1]) for core in case.cores):
         return _is_outdone(nearest(spot, own), nearest(spot, rivals), LIMITS.name)
     if any(_stands_over(name, case) for name in known):
         return False
     return _is_stranger(spot, own, case, rivals)
+
+
+def _is_torn(run: Sequence[Name], case: Case) -> bool:
+    """Tell a name of which a word always goes on otherwise: of `Ana Ferreira` made `Ana Costa`."""
+    said = [name.folded for name in case.names]
+    for name in run[:-1]:
+        after = [_next_name(source.reading, at) for source, at in _places_of(name, case.pool)]
+        if after and all(word and not in_words(word.folded, said) for word in after):
+            return True
+    return False
+
+
+def _next_name(reading: Reading, place: int) -> Word | None:
+    """Return the word after one if both are capital."""
+    behind = Spot.of_name(reading, place).last > place
+    return reading.words[place + 1] if behind else None
 
 
 def _is_missing(name: Name, case: Case, spot: Spot, rivals: Sequence[Spot]) -> bool:
@@ -191,15 +217,34 @@ def _is_known(name: Name, case: Case) -> bool:
 
 
 def _spots_of(name: Name, pool: Iterable[Source]) -> Iterator[Spot]:
+    for source, place in _places_of(name, pool):
+        yield Spot.of_name(source.reading, place)
+
+
+def _places_of(name: Name, pool: Iterable[Source]) -> Iterator[tuple[Source, int]]:
     for source in pool:
         if _has(source.reading, name):
             for place, word in enumerate(source.reading.words):
                 if in_words(name.folded, (word.folded,)):
-                    yield Spot.of_name(source.reading, place)
+                    yield source, place
 
 
 def _stands_over(name: Name, case: Case) -> bool:
     return any(in_words(name.folded, head.folded) for head in case.heads)
+
+
+def _is_short_for_some(run: Sequence[Name], there: Reading) -> bool:
+    """Tell an acronym of words that are there, or a name of which the acronym is: `EU`."""
+    if len(run) == 1:
+        return _is_acronym(run[0], there)
+    short = "".join(name.word.text[0] for name in run)
+    return any(word.text == short for word in there.words)
+
+
+def _is_acronym(name: Name, there: Reading) -> bool:
+    """Tell an acronym of words that are there."""
+    folded = [word.folded for word in there.words] if name.word.text.isupper() else []
+    return is_initials(name.folded, folded)
 
 
 def _is_short_for(name: Name, case: Case) -> bool:

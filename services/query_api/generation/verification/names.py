@@ -8,12 +8,19 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.query_api.generation.verification.readings import Reading, Word, alike, is_number
+from services.query_api.generation.verification.readings import (
+    Reading,
+    Word,
+    alike,
+    is_listed_with,
+    is_number,
+)
 from shared.embeddings.languages import stop_words
 
 # A text with more capitals than these says nothing by them, if it has so many words.
 MOST_CAPITALS = 0.85
 _LEAST_HEADING = 3
+_ENDS = (".", "!", "?")
 _LEAST_PREFIX = 4
 _MOST_ENDING = 4
 _MONTHS = """
@@ -115,13 +122,24 @@ def _follows(word: Word, after: Word) -> bool:
 
 
 def _is_heading(reading: Reading) -> bool:
-    """Tell a text whose words are capital because it is a heading."""
+    """Tell a text whose words are capital because it is a heading; no sentence is one."""
+    if _is_sentence(reading):
+        return False
     words = [word for word in reading.words[1:] if not word.idle and not word.is_number]
     capital = sum(word.text[0].isupper() for word in words)
     return len(words) >= _LEAST_HEADING and capital > MOST_CAPITALS * len(words)
 
 
+def _is_sentence(reading: Reading) -> bool:
+    """Tell a text that ends as a sentence does and whose words are not all capital."""
+    return reading.text.rstrip().endswith(_ENDS) and any(
+        word.text[0].islower() for word in reading.words
+    )
+
+
 def _of_one_root(one: str, other: str) -> bool:
+    if is_listed_with(one, other):
+        return True
     short, long = sorted((one, other), key=len)
     if len(short) < _LEAST_PREFIX or long[0] != short[0]:
         return False

@@ -111,6 +111,20 @@ def alike(term: str) -> str:
     return leader if len(leader) <= _BEGINNING else leader[:_BEGINNING]
 
 
+def is_listed_with(one: str, other: str) -> bool:
+    """Tell whether two words, as they are written, stand in one line of the list."""
+    line = _lines().get(one)
+    return line is not None and line == _lines().get(other)
+
+
+@cache
+def _lines() -> Mapping[str, int]:
+    """Return for each listed word, as it is written, the number of its line."""
+    lines = _LISTS.read_text(encoding="utf-8").splitlines()
+    listed = ((at, line) for at, line in enumerate(lines) if not line.startswith("#"))
+    return {word: at for at, line in listed for word in line.split()}
+
+
 @cache
 def _leaders() -> Mapping[str, str]:
     """Return for each listed term the first one of its line."""

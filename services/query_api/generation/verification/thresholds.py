@@ -69,11 +69,11 @@ class Limits:
     sentence is a name if one of the source fits its place so well (`capital`).
     """
 
-    support: float = 0.3
+    support: float = 0.4
     hopeless: float = 0.01
     sure: float = 0.9
     number: Rival = Rival(times=1.5, margin=0.2)
-    name: Rival = Rival(times=1.5, margin=0.2)
+    name: Rival = Rival(times=1.5, margin=0.12)
     stranger: float = 1.0
     fits: float = 0.1
     capital: float = 0.6
