@@ -1,6 +1,7 @@
 """How an answer comes about from what was found; retrieval itself is tested with real stores."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -165,3 +166,19 @@ async def test_the_temperature_is_low_unless_asked_otherwise() -> None:
     await write(ScriptedChatModel(tell), make_hit(LEAVE))
     await write(ScriptedChatModel(tell), make_hit(LEAVE), asked=question(temperature=0.7))
     assert seen == [0.1, 0.7]
+
+
+async def test_passages_without_room_in_the_prompt_are_left_out_and_it_is_said() -> None:
+    model = ScriptedChatModel("It is 16 weeks [1].")
+    hits = (make_hit(LEAVE), make_hit("word " * 600, filename="long.txt", score=0.8))
+    found = Found(hits, 0.4, (), {})
+    answer = await answerer(model, context_tokens=500).write(question(), found, Stopwatch())
+    assert answer.degraded == ("context",)
+    assert "word word" not in model.prompts[0].messages[-1].content
+
+
+async def test_an_abstention_says_what_was_searched_and_what_may_help() -> None:
+    asked = replace(question(), filters={"year": 2020}, collection="papers")
+    answer = await write(None, make_hit(LEAVE, score=0.2), asked=asked)
+    for word in ("`papers`", "filters", "0.20", "0.40", "widen the filters", "`score_threshold`"):
+        assert word in answer.text

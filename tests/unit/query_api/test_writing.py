@@ -3,6 +3,8 @@
 import pytest
 
 from services.query_api.chat_models.base import Completion, Discarded
+from services.query_api.generation.answers import UNSUPPORTED
+from services.query_api.generation.prompt import NOT_IN_PASSAGES
 from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.generation.writing import Writing
 from shared.errors import GenerationTimedOut
@@ -73,3 +75,24 @@ async def test_a_whole_answer_may_begin_anew_at_any_time() -> None:
     await writing.add("The sail is of linen [2].")
     await writing.add(Discarded(GenerationTimedOut()))
     assert (writing.text, writing.claims) == ("", {})
+
+
+async def test_what_no_passage_holds_up_is_left_out_or_marked() -> None:
+    said = "The mast is made of oak [1]. The mast is 40 metres high [1]."
+    held = f"The mast is made of oak {ONE}."
+    assert (await cited(said, PASSAGES)).text == held
+    marked = await cited(said, PASSAGES, marks=True)
+    assert marked.text == f"{held} The mast is 40 metres high. {UNSUPPORTED}"
+    assert len(marked.claims) == 1
+
+
+async def test_what_states_nothing_goes_with_the_next_that_is_let_out() -> None:
+    intro = "This is what the passages say:\n\n"
+    said = f"{intro}- The sail is made of linen [2].\n\nI hope that is of help!"
+    assert (await cited(said, PASSAGES)).text == f"{intro}- The sail is made of linen {TWO}."
+    assert (await cited(intro + "- The sail is 40 metres high [2].", PASSAGES)).text == ""
+
+
+async def test_a_model_that_finds_nothing_says_nothing_of_it() -> None:
+    found = await cited(f"The sail is made of linen [2]. {NOT_IN_PASSAGES}", PASSAGES)
+    assert found.text == f"The sail is made of linen {TWO}."
