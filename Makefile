@@ -46,9 +46,9 @@ format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 test: check ## Check, then every suite (under 15 minutes)
-	$(BIN)/pytest -q -n 3 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
+	$(BIN)/pytest -q -n 4 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
 	$(BIN)/coverage report --format total --fail-under 95
-	$(BIN)/pytest -n 2 --dist loadfile tests/acceptance tests/faults -m "not drill and not compose"
+	$(BIN)/pytest -n 3 --dist loadfile tests/acceptance tests/faults -m "not drill and not compose"
 
 drill: $(STAMP) ## The long fault drills, about half an hour; sizes and seed by environment (CONTRIBUTING.md)
 	$(BIN)/pytest tests/faults -m drill -s --durations=0

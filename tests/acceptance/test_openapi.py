@@ -26,9 +26,9 @@ def test_no_request_that_a_document_allows_is_a_server_error(
     url = f"{stack.ready['url']}/{service}"
     command = [str(SCHEMATHESIS), "run", f"{url}/openapi.json", "--url", url]
     command += ["--header", f"Authorization: Bearer {stack.ready['api_key']}"]
-    command += ["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing"]
+    command += ["--checks", "not_a_server_error", "--phases", "examples,fuzzing"]
     # One worker: in threads CPython 3.11 may miscount the depth of a syntax tree (gh-106905).
-    command += ["--max-examples", "5", "--workers", "1", "--request-timeout", "30"]
+    command += ["--max-examples", "10", "--workers", "1", "--request-timeout", "30"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=ENDS_WITHIN_S, check=False
     )
