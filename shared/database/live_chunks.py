@@ -66,8 +66,10 @@ WHERE c.document_id = :document_id AND c.page_start <= :page AND c.page_end >= :
 ONE = text(f"{_LIVE} {_ANSWERING} WHERE c.id = :id")
 
 LIVE_VERSIONS = text("""
-SELECT v.id FROM versions v JOIN documents d ON d.id = v.document_id
-WHERE v.id = ANY(:ids) AND d.deleted_at IS NULL AND v.number = d.live_version
+SELECT v.id, l.id AS live FROM versions v
+JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
+JOIN versions l ON l.document_id = d.id AND l.number = d.live_version
+WHERE v.id = ANY(:ids)
 """)
 
 
@@ -194,7 +196,7 @@ class LiveChunks:
         row = (await self._connection.execute(ONE, {"id": chunk_id})).mappings().one_or_none()
         return None if row is None else LiveChunk(**row)
 
-    async def dead_versions(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Return those of these versions that no query may see, or that are gone."""
+    async def live_versions(self, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """Return the live version of each version's document, where it has one."""
         result = await self._connection.execute(LIVE_VERSIONS, {"ids": list(ids)})
-        return set(ids) - set(result.scalars())
+        return {row.id: row.live for row in result}

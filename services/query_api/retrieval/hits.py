@@ -1,8 +1,8 @@
 """The values of a search: what is asked, what is found."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from services.query_api.retrieval.fusion import fuse
@@ -10,6 +10,7 @@ from shared.database.live_chunks import LiveChunk
 from shared.vectors.base import Candidate
 
 Mode = Literal["hybrid", "dense", "sparse"]
+Value = TypeVar("Value")
 # What a search had to do without, or could not finish.
 Degradation = Literal["analyser", "embedder", "incomplete", "rerank"]
 
@@ -62,14 +63,19 @@ class Live:
         return cls(dense, sparse, fuse(dense, sparse))
 
     def joined(self, further: "Live") -> "Live":
-        """Return the candidates of both searches of one index, best first."""
+        """Return the candidates of both searches of one index, best first.
+
+        Of a document that changed between them its later version alone.
+        """
+        chunks = {**self.chunks, **further.chunks}
+        gone = _superseded(chunks.values())
         both = self._fused(
-            _best_first({**self.dense, **further.dense}),
-            _best_first({**self.sparse, **further.sparse}),
+            _best_first(_without(gone, {**self.dense, **further.dense})),
+            _best_first(_without(gone, {**self.sparse, **further.sparse})),
         )
         return replace(
             both,
-            chunks={**self.chunks, **further.chunks},
+            chunks=_without(gone, chunks),
             complete=self.complete and further.complete,
             all=further.all,
         )
@@ -77,6 +83,18 @@ class Live:
 
 def _scores(candidates: Iterable[Candidate]) -> dict[UUID, float]:
     return {one.chunk_id: one.score for one in candidates}
+
+
+def _superseded(chunks: Collection[LiveChunk]) -> set[UUID]:
+    """Return the chunks of which a later version of their document is there too."""
+    latest: dict[UUID, int] = {}
+    for chunk in chunks:
+        latest[chunk.document_id] = max(chunk.version, latest.get(chunk.document_id, 0))
+    return {chunk.id for chunk in chunks if chunk.version < latest[chunk.document_id]}
+
+
+def _without(gone: Collection[UUID], by_chunk: Mapping[UUID, Value]) -> dict[UUID, Value]:
+    return {id_: value for id_, value in by_chunk.items() if id_ not in gone}
 
 
 def _best_first(scores: Mapping[UUID, float]) -> dict[UUID, float]:

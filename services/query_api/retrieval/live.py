@@ -1,6 +1,6 @@
 """Candidates of the vector store, less what no query may see; asked again when that is much."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
@@ -26,6 +26,16 @@ class Wanted(NamedTuple):
     texts: int | None
 
 
+class _Fallen(NamedTuple):
+    """The versions that no query may see, and whether one that took a place was not found yet.
+
+    It may have come between the search and the reading.
+    """
+
+    dead: Collection[UUID] = ()
+    replaced: bool = False
+
+
 class LiveSearch:
     """Searches the store and lets Postgres decide what counts."""
 
@@ -39,7 +49,8 @@ class LiveSearch:
     ) -> Live:
         """Return the live candidates; up to three rounds while fewer than wanted are left.
 
-        Each further round leaves out the versions that fell and looks twice as deep.
+        Each further round leaves out the versions that fell and looks twice as deep. Where one of
+        them was replaced by a version that the store did not bring back, there is always another.
 
         Raises:
             VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
@@ -50,22 +61,23 @@ class LiveSearch:
                 found = await self._vectors.search(index_id, query)
             with watch.stage("live"):
                 reading = self._drop_dead(index_id, query.tenant_id, found, wanted.texts)
-                live, dead = await self._database.in_time(reading)
+                live, fallen = await self._database.in_time(reading)
             fell = len(_ids(found)) - len(live.fused)
             live = replace(live, all=_is_all(found, query.depth))
-            if not fell or len(live.fused) >= wanted.hits or live.all:
+            enough = len(live.fused) >= wanted.hits or live.all
+            if not fell or (enough and not fallen.replaced):
                 return live
             query = replace(
                 query,
                 depth=query.depth * 2,
-                excluded_versions=[*query.excluded_versions, *sorted(dead)],
+                excluded_versions=[*query.excluded_versions, *sorted(fallen.dead)],
             )
         return replace(live, complete=False)
 
     async def _drop_dead(
         self, index_id: UUID, tenant_id: str, found: Candidates, texts: int | None
-    ) -> tuple[Live, set[UUID]]:
-        """Return the candidates that are live, and the versions that are not."""
+    ) -> tuple[Live, _Fallen]:
+        """Return the candidates that are live, and what became of the others."""
         live = Live.of(found.dense, found.sparse)
         first = list(islice(live.fused, texts))
         async with self._database.tenant(tenant_id) as connection:
@@ -73,13 +85,19 @@ class LiveSearch:
             chunks = await repository.read(index_id, first)
             if len(chunks) == len(first):
                 # What lies behind is not shown: at the most it moves the scale of the scores.
-                return replace(live, chunks=chunks), set()
-            further = list(live.fused.keys() - set(first))
-            chunks = chunks | await repository.read(index_id, further)
+                return replace(live, chunks=chunks), _Fallen()
+            if len(first) < len(live.fused):
+                # All in one statement: between two a version can take another's place.
+                chunks = await repository.read(index_id, list(live.fused))
             # A point can outlive its chunk in a version that is live: only dead ones are left out.
             fallen = {version for id_, version in _ids(found).items() if id_ not in chunks}
-            dead = await repository.dead_versions(list(fallen)) if fallen else set()
-        return replace(_among(found, chunks), chunks=chunks), dead
+            now = await repository.live_versions(list(fallen)) if fallen else {}
+        return replace(_among(found, chunks), chunks=chunks), _fallen(found, fallen, now)
+
+
+def _fallen(found: Candidates, versions: Collection[UUID], now: Mapping[UUID, UUID]) -> _Fallen:
+    dead = {version for version in versions if now.get(version) != version}
+    return _Fallen(dead, not set(_ids(found).values()).issuperset(now.values()))
 
 
 def _among(found: Candidates, chunks: Collection[UUID]) -> Live:
