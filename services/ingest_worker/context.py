@@ -98,6 +98,7 @@ class IngestContext:
         self.outside.publisher.close()
         await self.outside.vectors.aclose()
         await self.database.aclose()
+        self.blobs.close()
 
 
 def build_context(settings: Settings, outside: Outside) -> IngestContext:

@@ -42,6 +42,7 @@ class WorkerContext:
         """Build everything; nothing connects before it is used."""
         self._settings = settings
         self._publisher = publisher
+        self._blobs = build_blob_store(settings.blobs)
         self._database = build_database(settings.database)
         self._vectors = build_vector_store(settings.qdrant)
         self._embedders = Embedders(settings)
@@ -111,20 +112,20 @@ class WorkerContext:
         await self._budgets.aclose()
         await self._vectors.aclose()
         await self._database.aclose()
+        self._blobs.close()
         self._publisher.close()
         await asyncio.to_thread(self._scratch.remove)
 
     def _build_parse_step(self) -> ParseStep:
-        blobs = build_blob_store(self._settings.blobs)
         members = MemberDoor(
             database=self._database,
-            blobs=blobs,
+            blobs=self._blobs,
             settings=self._settings.ingest,
             min_free_bytes=self._settings.blobs.min_free_bytes,
         )
         reader = PartReader(
             database=self._database,
-            blobs=blobs,
+            blobs=self._blobs,
             parser=self._parser,
             scratch=self._scratch.path,
             members=members,

@@ -41,3 +41,7 @@ class BlobStore(Protocol):
     async def ping(self) -> None:
         """Return when the store takes writes, else raise."""
         ...
+
+    def close(self) -> None:
+        """Let its threads go, once what they do is done; the store is not used again."""
+        ...

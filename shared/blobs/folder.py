@@ -93,6 +93,10 @@ class FolderBlobStore:
         """Return when a file can be made and written here, else raise."""
         await self._run(self._try_write)
 
+    def close(self) -> None:
+        """Let the threads go, once what they do is done."""
+        self._threads.shutdown(wait=False)
+
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do blocking work in a thread; a cancelled caller waits for it, so nothing runs behind."""
         loop = asyncio.get_running_loop()

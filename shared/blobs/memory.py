@@ -55,6 +55,9 @@ class MemoryBlobStore:
     async def ping(self) -> None:
         """Return: memory always answers."""
 
+    def close(self) -> None:
+        """Keep what is held: there are no threads."""
+
     def _get(self, key: str) -> bytes:
         try:
             return self._blobs[key][0]

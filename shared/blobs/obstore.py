@@ -137,6 +137,9 @@ class S3BlobStore:
         with _as_ours(missing=StorageUnavailable):
             await obstore.put_async(self._store, PING_KEY, b"citewell", use_multipart=False)
 
+    def close(self) -> None:
+        """Do nothing: its connections end with the process."""
+
 
 def build_s3(settings: BlobSettings, *, bucket: str, prefix: str) -> S3BlobStore:
     """Build the store of a bucket; without keys the machine's own role signs the requests."""

@@ -7,7 +7,7 @@ S3's adapter always runs over obstore's own memory store. It runs against a real
 import asyncio
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +36,13 @@ STORES = ["memory", "folder", "obstore", *(["s3"] if ENDPOINT else [])]
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ListedBlobStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ListedBlobStore]:
+    store = built(request, tmp_path)
+    yield store
+    store.close()
+
+
+def built(request: pytest.FixtureRequest, tmp_path: Path) -> ListedBlobStore:
     if request.param == "memory":
         return MemoryBlobStore()
     if request.param == "folder":

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_the_settings_name_the_store(tmp_path: Path) -> None:
 def test_another_url_keeps_the_service_from_starting(url: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="CITEWELL_BLOBS_URL"):
         build_blob_store(BlobSettings(url=url))
+
+
+async def test_a_closed_store_has_no_threads(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    store = FolderBlobStore(tmp_path)
+    await store.write(KEY, stream(b"x"))
+    own = set(threading.enumerate()) - before
+    assert own
+    store.close()
+    for thread in own:
+        thread.join(10)
+        assert not thread.is_alive()
