@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -20,8 +21,8 @@ from shared.web.health import Check, health_router
 VERSION = "0.1.0"
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the app; without settings it reads the environment when it starts, not before.
+def create_app(settings: Callable[[], Settings] = read_settings) -> FastAPI:
+    """Return the app; settings are read and everything is built when it starts.
 
     Raises:
         ConfigurationInvalid: (when it starts) a setting is missing, such as CITEWELL_AUTH_SECRET.
@@ -29,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        known = settings or read_settings()
+        known = settings()
         set_up_logs(known.log, service="query")
         app.state.context = context = build_context(known)
         app.state.authenticator = context.authenticator
@@ -70,11 +71,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+@cache
 def _leave_out_what_stays() -> None:
     """Look through what the process begins with once: it took all streams a quarter of a second."""
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _checks(app: FastAPI) -> list[Check]:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import math
+import ssl
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
 from typing import TypeVar, cast
 from uuid import UUID
@@ -67,6 +69,12 @@ _TENANT_SCHEMA = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD,
 T = TypeVar("T")
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return the certificates that are trusted: reading them takes longer than all else here."""
+    return httpx.create_ssl_context()
+
+
 class _Refused(CitewellError):
     """Qdrant calls the request itself wrong."""
 
@@ -87,6 +95,7 @@ class QdrantVectorStore:
             timeout=math.ceil(timeout_s),
             check_compatibility=False,  # it would ask the server from a thread, in a constructor
             limits=_LIMITS,
+            verify=_trusted(),
         )
 
     async def create_index(self, index_id: UUID, *, dimensions: int) -> None:
