@@ -17,12 +17,12 @@ from mcp_types import BlobResourceContents, TextResourceContents
 from PIL import Image
 from sqlalchemy import text
 
-from services.query_api.app import create_app
 from services.query_api.mcp import pages
 from services.query_api.mcp.tools import Toolbox
 from shared.database.engine import Database
 from shared.settings import Settings
 from shared.settings_mcp import McpSettings
+from tests.support.apps import query_app
 from tests.support.ingest_api import IngestApi, upload
 from tests.support.mcp_client import links, mcp_client, pictures, refused, structured, words
 from tests.support.pictures import scan
@@ -53,8 +53,8 @@ class Door:
 
 @asynccontextmanager
 async def opened(settings: Settings, **mcp: Any) -> AsyncIterator[Door]:
-    app = create_app(settings.model_copy(update={"mcp": McpSettings(**mcp)}))
-    async with app.router.lifespan_context(app), served(app) as port:
+    known = settings.model_copy(update={"mcp": McpSettings(**mcp)})
+    async with query_app(known) as app, served(app) as port:
         yield Door(f"http://127.0.0.1:{port}")
 
 

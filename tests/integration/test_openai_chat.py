@@ -12,11 +12,11 @@ from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.query_api.app import create_app
 from services.query_api.chat_models import backoff
 from shared.database.engine import Database
 from shared.identity import new_id
 from shared.settings_providers import OpenAISettings
+from tests.support.apps import query_app
 from tests.support.openai_client import openai_client
 from tests.support.provider import KEY, Manner, Provider, start_provider
 from tests.support.query_api import Corpus, query_settings, token
@@ -51,8 +51,7 @@ async def app(
 ) -> AsyncIterator[FastAPI]:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.01)
     chat = OpenAISettings(api_key=SecretStr(KEY), base_url=provider.url, chat_model="gpt-test")
-    app = create_app(query_settings(database_url, qdrant_url, openai=chat))
-    async with app.router.lifespan_context(app):
+    async with query_app(query_settings(database_url, qdrant_url, openai=chat)) as app:
         yield app
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import text
 from services.ingest_worker.celery_settings import celery_settings
 from services.ingest_worker.messages import WATCH_QUALITY
 from services.ingest_worker.quality_clock import QualityClock
-from services.query_api.app import create_app
 from shared.database.engine import Database
 from shared.embeddings.build import build_embedder
 from shared.embeddings.spaces import OPENAI_SMALL
@@ -19,6 +18,7 @@ from shared.settings import QdrantSettings, Settings
 from shared.settings_providers import OpenAISettings
 from shared.settings_quality import QualitySettings
 from shared.vectors.base import VectorStore
+from tests.support.apps import query_app
 from tests.support.provider import KEY, Provider, start_provider
 from tests.support.query_api import Corpus, bearer, query_settings, started_query_api
 from tests.support.serving import served
@@ -68,8 +68,7 @@ async def test_every_tenant_that_is_due_is_gone_over_once(
     corpus = Corpus(database, vectors)
     await corpus.add(*TEXTS, tenant="acme")
     await corpus.add(*TEXTS[:2], tenant="other")
-    app = create_app(settings)
-    async with app.router.lifespan_context(app), served(app) as port:
+    async with query_app(settings) as app, served(app) as port:
         told = reached(settings, f"http://127.0.0.1:{port}")
         clock = QualityClock(database, told.quality, told.auth)
         assert await clock.tick() == "2 of 2 tenants' canaries begun"
@@ -84,8 +83,7 @@ async def test_a_query_service_that_is_away_or_refuses_is_tried_by_the_next_tick
     away = QualityClock(database, reached(settings, "http://127.0.0.1:9").quality, settings.auth)
     assert await away.tick() == "0 of 1 tenants' canaries begun"
     stranger = settings.auth.model_copy(update={"secret": SecretStr("x" * 40)})
-    app = create_app(settings)
-    async with app.router.lifespan_context(app), served(app) as port:
+    async with query_app(settings) as app, served(app) as port:
         told = reached(settings, f"http://127.0.0.1:{port}")
         refused = QualityClock(database, told.quality, stranger)
         assert await refused.tick() == "0 of 1 tenants' canaries begun"

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from pydantic import SecretStr
 
-from services.query_api.app import create_app
 from services.query_api.chat_models import backoff
 from shared.breaker import FAILURES
 from shared.database.engine import build_database
@@ -15,6 +14,7 @@ from shared.settings import DatabaseSettings, QdrantSettings, Settings
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.build import build_vector_store
 from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
+from tests.support.apps import query_app
 from tests.support.provider import KEY, Provider, start_provider
 from tests.support.query_api import Corpus, query_settings, started_query_api
 
@@ -120,7 +120,6 @@ async def test_a_provider_without_its_key_is_refused_at_the_start(settings: Sett
     keyless = settings.model_copy(
         update={"query": query, "anthropic": AnthropicSettings(api_key=None)}
     )
-    app = create_app(keyless)
     with pytest.raises(ConfigurationInvalid, match="CITEWELL_ANTHROPIC_API_KEY"):
-        async with app.router.lifespan_context(app):
+        async with query_app(keyless):
             pass

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from services.query_api.app import create_app
 from services.query_api.rerank import cross_encoder
 from shared.database.engine import Database
 from shared.embeddings.local import LocalEmbedder
@@ -18,6 +17,7 @@ from shared.settings import Settings
 from shared.settings_rerank import RerankSettings
 from shared.vectors.base import VectorStore
 from shared.weights import weights_folder
+from tests.support.apps import query_app
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 from tests.support.serving import served
 from tests.support.waiting import until
@@ -191,8 +191,8 @@ async def test_a_client_that_leaves_stops_the_reading(settings: Settings, corpus
     long = "The museums of the city are open on all days. " * 40
     await corpus.add(*(f"Berlin {n}. {long}" for n in range(60)), filename="long.txt")
     rerank = RerankSettings(budget_ms=PATIENT_MS, threads=1, candidates=60)
-    app = create_app(settings.model_copy(update={"rerank": rerank}))
-    async with app.router.lifespan_context(app), served(app) as port:
+    known = settings.model_copy(update={"rerank": rerank})
+    async with query_app(known) as app, served(app) as port:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
             before = pairs()
             asked = asyncio.create_task(

@@ -12,12 +12,12 @@ import jwt
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from services.ingest_worker.app import create_app
 from services.ingest_worker.context import IngestContext, Outside
 from services.ingest_worker.messages import MemoryPublisher
 from shared.settings import AuthSettings, BlobSettings, DatabaseSettings, IngestSettings, Settings
 from shared.settings_embedding import EmbeddingSettings
 from shared.vectors.memory import MemoryVectorStore
+from tests.support.apps import ingest_app
 from tests.support.postgres import PATIENT_S
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105
@@ -88,9 +88,8 @@ async def start_api(
         raise ConnectionRefusedError
 
     outside = Outside(vectors=vectors, publisher=publisher, ping_broker=ping_broker)
-    app = create_app(settings=lambda: settings, outside=lambda _: outside, loops=loops)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(app.router.lifespan_context(app))
+        app = await stack.enter_async_context(ingest_app(settings, outside, loops=loops))
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://ingest",

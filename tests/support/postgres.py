@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -38,6 +39,14 @@ def start_postgres(folder: Path) -> Iterator[str]:
     part = postgres.part(data, port, PASSWORDS.login, FAST)
     with running(part, folder / "postgres.log"):
         yield postgres_url(port, PASSWORDS.login)
+
+
+def superuser_url(url: str) -> str:
+    """Return the superuser's URL of a server that was started here."""
+    there = urlsplit(url)
+    return there._replace(
+        netloc=f"postgres:{PASSWORDS.superuser}@{there.hostname}:{there.port}"
+    ).geturl()
 
 
 async def cut_connections(database_url: str) -> None:

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.query_api.app import create_app
 from services.query_api.context import ProcessContext
 from shared.database.engine import Database
 from shared.database.tables import blobs, chunks, collections, documents, indexes, versions
@@ -27,6 +26,7 @@ from shared.settings import AuthSettings, DatabaseSettings, QdrantSettings, Quer
 from shared.settings_answers import AnswerSettings
 from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.vectors.base import Point, VectorStore
+from tests.support.apps import query_app
 from tests.support.postgres import PATIENT_S
 
 SECRET = "a secret of more than thirty-two characters"  # noqa: S105 - of a test's own service
@@ -99,8 +99,7 @@ def bearer(tenant: str, *scopes: str) -> dict[str, str]:
 @asynccontextmanager
 async def started_query_api(settings: Settings) -> AsyncIterator[QueryApi]:
     """Start the app as its server would, and stop it."""
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
+    async with query_app(settings) as app:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://query") as http:
             yield QueryApi(http, app.state.context)
