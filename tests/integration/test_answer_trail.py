@@ -16,7 +16,6 @@ from services.ingest_worker.upkeep.retention import prune_answers
 from services.query_api.audit.trail import Trail
 from services.query_api.generation.answers import Question
 from services.query_api.generation.prompt import VERSION
-from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.answers import NewAnswer
 from shared.database.engine import Database
 from shared.identity import new_id
@@ -323,7 +322,7 @@ async def test_an_asker_that_leaves_is_told(api: QueryApi, corpus: Corpus) -> No
     await corpus.add(LEAVE)
     answerer = api.context.answerer
     question = Question(answer_id=new_id(), tenant_id="acme", text=QUESTION, asked_by="key:x")
-    stream = answerer.stream(question, await answerer.retrieve(question), Stopwatch())
+    stream = answerer.stream(await answerer.retrieve(question))
     assert isinstance(await anext(stream), str)
     await stream.aclose()
     await api.context.trail.aclose()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.query_api.generation.answers import EXTRACTIVE, Answer, Question
+from services.query_api.generation.answers import EXTRACTIVE, Answer, Question, Retrieved
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Hit
 from shared.database.answers import NewAnswer, NewSource, Outcome
@@ -29,12 +29,10 @@ def unanswered(
     )
 
 
-def answered(
-    question: Question, answer: Answer, hits: Sequence[Hit], settings: TrailSettings
-) -> NewAnswer:
+def answered(asked: Retrieved, answer: Answer, settings: TrailSettings) -> NewAnswer:
     """Return the row of an answer; its words are in it only if they are to be kept."""
     return replace(
-        unanswered(question, settings, _outcome(answer)),
+        unanswered(asked.question, settings, _outcome(answer)),
         text=answer.text if settings.keep_texts else None,
         model=answer.model,
         paid_model=answer.usage.model,
@@ -50,7 +48,7 @@ def answered(
         completion_tokens=answer.usage.completion_tokens,
         cost=answer.usage.cost,
         timings=answer.timings,
-        sources=_sources(hits, answer.claims),
+        sources=_sources(asked.found.hits, answer.claims),
     )
 
 

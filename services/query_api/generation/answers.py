@@ -1,15 +1,18 @@
 """The values of an answer: what is asked, what is answered."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
 from services.query_api.generation.passages import Claim, Passage
+from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 
 EXTRACTIVE = "extractive"
+# What the instructions tell a model to say when the passages hold no answer.
+NOT_IN_PASSAGES = "NOT_IN_PASSAGES"
 # Stands behind a sentence that no passage supports, where such are marked in place of left out.
 UNSUPPORTED = "[unsupported]"
 
@@ -83,6 +86,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A question as it was understood, and what was found for it; `watch` runs since it came."""
+
+    question: Question
+    found: Found
+    watch: Stopwatch
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, or the honest word that there is none (`abstained` says why).
 
@@ -125,7 +137,3 @@ class Task:
     floor: float
     watch: Stopwatch
     whole: bool
-
-
-# Yields text that is verified, then the answer.
-Compose = Callable[[Task], AsyncGenerator[str | Answer, None]]

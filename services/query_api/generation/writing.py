@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from services.query_api.chat_models.base import Completion, Discarded, Written
-from services.query_api.generation.answers import UNSUPPORTED, Usage
+from services.query_api.generation.answers import NOT_IN_PASSAGES, UNSUPPORTED, Usage
 from services.query_api.generation.drafting import Draft, Said
 from services.query_api.generation.passages import Claim, Passage
-from services.query_api.generation.prompt import NOT_IN_PASSAGES
 from services.query_api.generation.verification.verdicts import Check, Outcome, Verdict
 
 

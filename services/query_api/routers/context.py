@@ -6,7 +6,6 @@ from fastapi import Depends, Request
 
 from services.query_api.audit.answering import RecordedAnswerer
 from services.query_api.audit.reading import TrailReader
-from services.query_api.generation.conversation import Conversation
 from services.query_api.quality.watch import QualityWatch
 from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
@@ -23,11 +22,6 @@ def _answerer(request: Request) -> RecordedAnswerer:
     return answerer
 
 
-def _conversation(request: Request) -> Conversation:
-    conversation: Conversation = request.app.state.context.conversation
-    return conversation
-
-
 def _trail(request: Request) -> TrailReader:
     reader: TrailReader = request.app.state.context.trail_reader
     return reader
@@ -42,6 +36,5 @@ Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 Searching = Annotated[Retriever, Depends(_retriever)]
 Answering = Annotated[RecordedAnswerer, Depends(_answerer)]
-Conversing = Annotated[Conversation, Depends(_conversation)]
 Reading = Annotated[TrailReader, Depends(_trail)]
 Watching = Annotated[QualityWatch, Depends(_watch)]
