@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.query_api.audit.reading import Rating, WholeAnswer
-from services.query_api.generation.answers import Abstention, Usage
+from services.query_api.chat_models.base import Usage
+from services.query_api.generation.answers import Abstention
 from services.query_api.schemas import Request, UsageResponse
 from shared.database.answer_views import AnswerRow, FeedbackRow, SourceRow
 

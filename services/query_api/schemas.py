@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.query_api.generation.answers import Abstention, Answer, Usage
+from services.query_api.chat_models.base import Usage
+from services.query_api.generation.answers import Abstention, Answer
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Context, Found, Hit
 from services.query_api.retrieval.joining import pieces

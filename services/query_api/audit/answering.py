@@ -5,7 +5,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from services.query_api.audit.prices import Prices
+from services.query_api.audit.prices import priced
 from services.query_api.audit.records import answered, unanswered
 from services.query_api.audit.trail import Trail
 from services.query_api.generation.answers import Answer, Question, Retrieved
@@ -13,7 +13,7 @@ from shared.errors import CitewellError, Kind
 from shared.problems import problem_of
 from shared.settings_trail import TrailSettings
 
-# What was asked wrongly was no question: nothing was searched and nothing spent.
+# What was asked wrongly was no question, if nothing was spent on it.
 _NO_QUESTION = frozenset({Kind.INVALID, Kind.NOT_FOUND})
 
 
@@ -45,7 +45,6 @@ class RecordedAnswerer:
         self._answerer = answerer
         self._trail = trail
         self._settings = settings
-        self._prices = Prices(settings.prices)
 
     def model_of(self, question: Question) -> str:
         """Return the name of the model that is to answer; see `Answerer`."""
@@ -78,8 +77,7 @@ class RecordedAnswerer:
                 yield event
 
     async def _recorded(self, asked: Retrieved, answer: Answer) -> Answer:
-        cost = self._prices.cost(answer.usage.model or answer.model, answer.usage)
-        answer = replace(answer, usage=replace(answer.usage, cost=cost))
+        answer = replace(answer, usage=priced(answer.usage, self._settings.prices))
         await self._trail.put(answered(asked, answer, self._settings))
         return answer
 
@@ -89,7 +87,8 @@ class RecordedAnswerer:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, CitewellError) or error.kind not in _NO_QUESTION:
+            wrong = isinstance(error, CitewellError) and error.kind in _NO_QUESTION
+            if not wrong or question.spent.usage.model:
                 code = problem_of(error).code
                 await self._trail.put(unanswered(question, self._settings, "failed", code))
             raise

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.query_api.audit.prices import priced
 from services.query_api.generation.answers import EXTRACTIVE, Answer, Question, Retrieved
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Hit
@@ -17,6 +18,7 @@ def unanswered(
     question: Question, settings: TrailSettings, outcome: Outcome, code: str | None = None
 ) -> NewAnswer:
     """Return the row of a question that got no answer: it `failed`, or its asker `left`."""
+    usage = priced(question.spent.usage, settings.prices)
     return NewAnswer(
         id=question.answer_id,
         tenant_id=question.tenant_id,
@@ -26,6 +28,10 @@ def unanswered(
         outcome=outcome,
         problem_code=code,
         question=question.text if settings.keep_questions else None,
+        paid_model=usage.model,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost=usage.cost,
     )
 
 
@@ -35,7 +41,6 @@ def answered(asked: Retrieved, answer: Answer, settings: TrailSettings) -> NewAn
         unanswered(asked.question, settings, _outcome(answer)),
         text=answer.text if settings.keep_texts else None,
         model=answer.model,
-        paid_model=answer.usage.model,
         prompt_version=answer.prompt_version,
         fallback=answer.fallback,
         abstention=answer.abstained,
@@ -44,9 +49,6 @@ def answered(asked: Retrieved, answer: Answer, settings: TrailSettings) -> NewAn
         confidence=answer.confidence,
         best_score=answer.best_score,
         degraded=answer.degraded,
-        prompt_tokens=answer.usage.prompt_tokens,
-        completion_tokens=answer.usage.completion_tokens,
-        cost=answer.usage.cost,
         timings=answer.timings,
         sources=_sources(asked.found.hits, answer.claims),
     )

@@ -122,7 +122,7 @@ class Answerer:
                     answer = event
         ANSWERS.labels(_outcome(answer)).inc()
         timings = {**asked.found.timings, **asked.watch.milliseconds()}
-        yield replace(answer, usage=answer.usage.plus(asked.question.spent), timings=timings)
+        yield replace(answer, usage=asked.question.spent.usage, timings=timings)
 
     async def _written(self, task: Task) -> AsyncGenerator[str | Answer, None]:
         if not task.passages:

@@ -1,11 +1,12 @@
 """The values of an answer: what is asked, what is answered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
+from services.query_api.chat_models.base import Spent, Usage
 from services.query_api.generation.passages import Claim, Passage
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
@@ -35,35 +36,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens the provider counted; `cost` is None where the model has no price.
-
-    `model` took them: another than the answer's, where an extract stands in for what it wrote.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
-    model: str | None = None
-
-    def plus(self, other: "Usage") -> "Usage":
-        """Return what both took; of two models the first one's name."""
-        return replace(
-            self,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            model=self.model or other.model,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """One question; None leaves a choice to the configuration.
 
     `score_threshold` None means the floor of the space and of the way it was searched. `model` may
     be `extractive`. `asked_by` names the credential, as logs do; the four before it are those of a
     `SearchQuery`. `history` is what was said before, oldest first; `searched_for` is the text where
-    that was not the asker's own, and `spent` what making it took.
+    that was not the asker's own. `spent` is what all of it takes of models, from now on.
     """
 
     answer_id: UUID
@@ -82,7 +61,7 @@ class Question:
     asked_by: str = ""
     history: Sequence[Turn] = ()
     searched_for: str | None = None
-    spent: Usage = Usage()
+    spent: Spent = field(default_factory=Spent, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +99,7 @@ class Answer:
     searched_for: str | None = None
     fallback: str | None = None
     degraded: Sequence[str] = ()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
 
 

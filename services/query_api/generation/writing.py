@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.query_api.chat_models.base import Completion, Discarded, Written
-from services.query_api.generation.answers import NOT_IN_PASSAGES, UNSUPPORTED, Usage
+from services.query_api.generation.answers import NOT_IN_PASSAGES, UNSUPPORTED
 from services.query_api.generation.drafting import Draft, Said
 from services.query_api.generation.passages import Claim, Passage
 from services.query_api.generation.verification.verdicts import Check, Outcome, Verdict
@@ -36,14 +36,6 @@ class Writing:
         self.verdicts: list[Verdict] = []
         self.completion: Completion | None = None
         self.finds_nothing = False
-
-    @property
-    def usage(self) -> Usage:
-        """What the provider counted."""
-        if self.completion is None:
-            return Usage()
-        end = self.completion
-        return Usage(end.prompt_tokens, end.completion_tokens, model=end.model)
 
     async def add(self, written: Written) -> str:
         """Return what may be shown now; often nothing.
