@@ -21,7 +21,6 @@ class Writing:
     ) -> None:
         """Begin; `whole`: nothing is shown before the end, so that another model may begin anew."""
         self._passages = {one.number: one for one in passages}
-        self._sources = {source: one.number for one in reversed(passages) for source in one.sources}
         self._check = check
         self._whole = whole
         self._marks = marks
@@ -29,7 +28,7 @@ class Writing:
 
     def begin_anew(self) -> None:
         """Forget what came so far."""
-        self._draft = Draft(self._sources)
+        self._draft = Draft()
         self._waiting = ""
         self.text = ""
         self.claims: dict[tuple[int, str], Claim] = {}
