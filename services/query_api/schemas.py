@@ -6,20 +6,26 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.query_api.chat_models.base import Usage
-from services.query_api.generation.answers import Abstention, Answer
+from services.query_api.generation.answers import (
+    LONGEST_QUESTION,
+    LONGEST_TURN,
+    MOST_HISTORY_CHARS,
+    MOST_TURNS,
+    Abstention,
+    Answer,
+)
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Context, Found, Hit
 from services.query_api.retrieval.joining import pieces
 from shared.database.live_chunks import LiveChunk
 from shared.models import Box
 
-Text1000 = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Text1000 = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_QUESTION)
+]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rerank = Annotated[bool, Field(description="Reorder the best hits with a cross-encoder.")]
-
-
-MOST_HISTORY_CHARS = 16_000
 
 
 class Request(BaseModel):
@@ -210,7 +216,7 @@ class TurnRequest(Request):
     """What was said before."""
 
     role: Literal["user", "assistant"]
-    content: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    content: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TURN)]
 
 
 def _short_enough(turns: list[TurnRequest]) -> list[TurnRequest]:
@@ -243,8 +249,9 @@ class QueryRequest(Request):
         list[TurnRequest],
         Field(
             default_factory=list,
-            max_length=20,
-            description="Earlier turns, oldest first, at most 16,000 characters in all.",
+            max_length=MOST_TURNS,
+            description="Earlier turns, oldest first,"
+            f" at most {MOST_HISTORY_CHARS:,} characters in all.",
         ),
         AfterValidator(_short_enough),
     ]

@@ -11,6 +11,11 @@ from services.query_api.generation.passages import Claim, Passage
 from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 
+# Characters of a question; turns of a conversation, characters of one and of all.
+LONGEST_QUESTION = 1000
+MOST_TURNS = 20
+LONGEST_TURN = 4000
+MOST_HISTORY_CHARS = 16_000
 EXTRACTIVE = "extractive"
 # What the instructions tell a model to say when the passages hold no answer.
 NOT_IN_PASSAGES = "NOT_IN_PASSAGES"

@@ -13,15 +13,13 @@ import structlog
 from prometheus_client import Counter
 
 from services.query_api.chat_models.base import ChatModel, Deadlines, Discarded, Message, Prompt
-from services.query_api.generation.answers import EXTRACTIVE, Question, Turn
+from services.query_api.generation.answers import EXTRACTIVE, LONGEST_QUESTION, Question, Turn
 from services.query_api.generation.prompt import harmless, instructions
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.embeddings.terms import terms
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 CONDENSE_VERSION = "condense-1"
-# As long as a question may be.
-MOST_CHARS = 1000
 # A question of fewer terms leaves out what was said before, or points back to it.
 FEW_TERMS = 3
 _POINTS_BACK = re.compile(
@@ -67,7 +65,7 @@ class Conversation:
                 logger.warning("not_condensed", code=error.code, why=error.detail)
             else:
                 # An essay is no question.
-                if 0 < len(text) <= MOST_CHARS:
+                if 0 < len(text) <= LONGEST_QUESTION:
                     return "model", text
         return "terms", joined(question.text, question.history)
 
@@ -92,7 +90,7 @@ def joined(question: str, history: Sequence[Turn]) -> str:
         return question
     if not set(terms(before)) - known:
         return question
-    room = MOST_CHARS - len(question) - 1
+    room = LONGEST_QUESTION - len(question) - 1
     return f"{before.strip()[: max(0, room)]} {question}".strip()
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from services.query_api.chat_models.scripted import ScriptedChatModel
-from services.query_api.generation.answers import Question, Turn
-from services.query_api.generation.conversation import MOST_CHARS, Conversation, joined
+from services.query_api.generation.answers import LONGEST_QUESTION, Question, Turn
+from services.query_api.generation.conversation import Conversation, joined
 from services.query_api.generation.passages import numbered
 from services.query_api.generation.prompt import messages
 from services.query_api.retrieval.stopwatch import Stopwatch
@@ -50,7 +50,7 @@ async def test_without_a_history_no_model_is_asked() -> None:
     assert model.prompts == []
 
 
-@pytest.mark.parametrize("script", [GenerationUnavailable(), "x" * (MOST_CHARS + 1)])
+@pytest.mark.parametrize("script", [GenerationUnavailable(), "x" * (LONGEST_QUESTION + 1)])
 async def test_where_the_model_fails_words_of_the_question_before_are_added(
     script: str | Exception,
 ) -> None:
@@ -91,7 +91,7 @@ def test_words_are_added_only_to_what_seems_to_need_them(asked: str, whole: str 
 def test_what_is_joined_is_no_longer_than_a_question_may_be() -> None:
     long = (Turn("user", "word " * 500),)
     whole = joined("And then?", long)
-    assert len(whole) <= MOST_CHARS
+    assert len(whole) <= LONGEST_QUESTION
     assert whole.endswith(" And then?")
 
 
