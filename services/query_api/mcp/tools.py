@@ -21,7 +21,8 @@ from services.query_api.mcp.schemas import (
 from services.query_api.mcp.values import Caller, Given
 from services.query_api.retrieval.hits import SearchQuery
 from services.query_api.retrieval.search import Retriever
-from services.query_api.schemas import QueryResponse, SearchResponse
+from services.query_api.schemas.query import QueryResponse
+from services.query_api.schemas.search import SearchResponse
 from shared.database.collections import Collections
 from shared.database.engine import Database
 from shared.errors import InvalidInput, NotFound

@@ -18,7 +18,7 @@ from services.query_api.openai_compat.schemas import (
     FileCitation,
     UrlCitation,
 )
-from services.query_api.schemas import QueryResponse
+from services.query_api.schemas.query import QueryResponse
 from shared.openai_ids import shown_file_id
 from shared.web.sse import data_event
 

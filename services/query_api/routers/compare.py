@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from services.query_api.comparison_schemas import CompareRequest, CompareResponse
 from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.hits import SearchQuery
+from services.query_api.schemas.compare import CompareRequest, CompareResponse
 from shared.auth.principal import Principal, Scope
 from shared.web.problems import documented
 from shared.web.security import require

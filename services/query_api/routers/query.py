@@ -8,7 +8,7 @@ from services.query_api.generation.prompt import VERSION
 from services.query_api.routers.context import Answering, Asker
 from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import streamed
-from services.query_api.schemas import QueryRequest, QueryResponse
+from services.query_api.schemas.query import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
 from shared.identity import new_id
 from shared.models import Problem

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.query_api.audit.reading import Rating, WholeAnswer
 from services.query_api.chat_models.base import Usage
 from services.query_api.generation.answers import Abstention
-from services.query_api.schemas import Request, UsageResponse
+from services.query_api.schemas.base import Request
+from services.query_api.schemas.query import UsageResponse
 from shared.database.answer_views import AnswerRow, FeedbackRow, SourceRow
 
 # Postgres stores no NUL.
