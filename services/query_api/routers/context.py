@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from services.query_api.audit.answering import RecordedAnswerer
 from services.query_api.audit.reading import TrailReader
 from services.query_api.quality.watch import QualityWatch
+from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
 from shared.web.security import require
@@ -15,6 +16,11 @@ from shared.web.security import require
 def _retriever(request: Request) -> Retriever:
     retriever: Retriever = request.app.state.context.retriever
     return retriever
+
+
+def _comparer(request: Request) -> Comparer:
+    comparer: Comparer = request.app.state.context.comparer
+    return comparer
 
 
 def _answerer(request: Request) -> RecordedAnswerer:
@@ -35,6 +41,7 @@ def _watch(request: Request) -> QualityWatch:
 Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 Searching = Annotated[Retriever, Depends(_retriever)]
+Comparing = Annotated[Comparer, Depends(_comparer)]
 Answering = Annotated[RecordedAnswerer, Depends(_answerer)]
 Reading = Annotated[TrailReader, Depends(_trail)]
 Watching = Annotated[QualityWatch, Depends(_watch)]

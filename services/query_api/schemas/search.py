@@ -158,12 +158,7 @@ class HitResponse(BaseModel):
             section=list(chunk.section),
             text=chunk.text,
             score=hit.score,
-            scores=ScoresResponse(
-                dense=hit.scores.dense,
-                sparse=hit.scores.sparse,
-                fused=hit.scores.fused,
-                rerank=hit.scores.rerank,
-            ),
+            scores=ScoresResponse.model_validate(hit.scores, from_attributes=True),
         )
 
 
