@@ -352,6 +352,24 @@ async def test_a_proxys_page_is_no_answer(claude: ChatModel, anthropic: Anthropi
         await said_by(claude, PROMPT, total_s=5)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        'message_start\ndata: {"type": "message_start"}',
+        'message_start\ndata: {"type": "message_start", "message": {"model": "m"}}',
+        'message_delta\ndata: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}',
+        'content_block_delta\ndata: {"type": "content_block_delta", "index": 0}',
+        "message_start\ndata: null",
+    ],
+)
+async def test_events_of_another_form_are_no_answer(
+    claude: ChatModel, anthropic: AnthropicProvider, event: str
+) -> None:
+    anthropic.page = f"event: {event}\n\n"
+    with pytest.raises(GenerationUnavailable, match="something else"):
+        await said_by(claude, PROMPT, total_s=5)
+
+
 async def test_the_double_raises_what_it_is_told() -> None:
     with pytest.raises(GenerationUnavailable):
         await said_by(ScriptedChatModel(GenerationUnavailable()), PROMPT, total_s=1)

@@ -94,14 +94,24 @@ class _Read:
         self._said = False
 
     def text_of(self, event: "RawMessageStreamEvent") -> str:
-        """Note what an event tells, and return its text; thinking is none."""
+        """Note what an event tells, and return its text; thinking is none.
+
+        Raises:
+            GenerationUnavailable: it is no event of a message: the SDK checks none.
+        """
+        try:
+            return self._noted(event)
+        except (AttributeError, TypeError) as error:
+            raise GenerationUnavailable("Anthropic sent something else.") from error
+
+    def _noted(self, event: "RawMessageStreamEvent") -> str:
         if event.type == "message_start":
-            self._call.model = event.message.model
-            self._call.prompt_tokens = event.message.usage.input_tokens
-            self._call.completion_tokens = event.message.usage.output_tokens
+            self._call.model = str(event.message.model)
+            self._call.prompt_tokens = int(event.message.usage.input_tokens)
+            self._call.completion_tokens = int(event.message.usage.output_tokens)
         elif event.type == "message_delta":
             self._stopped = event.delta.stop_reason
-            self._call.completion_tokens = event.usage.output_tokens
+            self._call.completion_tokens = int(event.usage.output_tokens)
         elif event.type == "content_block_delta" and event.delta.type == "text_delta":
             self._said |= bool(event.delta.text.strip())
             return event.delta.text
