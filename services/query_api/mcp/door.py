@@ -1,14 +1,17 @@
 """`/mcp`: who comes in is known before the SDK hears of it, and the SDK is loaded when needed."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from services.query_api.leaving import while_connected
 from services.query_api.mcp.values import CALLER, Caller
 from shared.auth.authenticator import Authenticator
 from shared.auth.principal import Scope as Right
@@ -29,7 +32,9 @@ class Manager(Protocol):
         """Serve for as long as the block is open."""
         ...
 
-    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def handle_request(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
         """Answer one request."""
         ...
 
@@ -101,7 +106,21 @@ class McpDoor:
             return
         serving: McpServing = context.mcp
         manager = await serving.manager()
-        await manager.handle_request({**scope, CALLER: caller}, receive, send)
+        # With JSON answers the SDK lets who leaves pay on. The body first: both would receive it.
+        request = Request(scope, receive)
+        again = _after(await request.body(), receive)
+        served = manager.handle_request({**scope, CALLER: caller}, again, send)
+        await while_connected(request, served)
+
+
+def _after(body: bytes, receive: Receive) -> Receive:
+    """Return what receives a body that was read, and then what comes."""
+    read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return read.pop() if read else await receive()
+
+    return received
 
 
 async def _caller(headers: Headers, authenticator: Authenticator) -> Caller:

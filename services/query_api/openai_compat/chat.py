@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from services.query_api.generation.answers import Answer
+from services.query_api.leaving import while_connected
 from services.query_api.openai_compat.asked import question_of
 from services.query_api.openai_compat.completions import Chunks, completion_of
 from services.query_api.openai_compat.schemas import ChatCompletion, ChatRequest
 from services.query_api.routers.context import Answering, Asker
-from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import streamed
 from shared.models import Problem
 from shared.web import sse

@@ -5,8 +5,8 @@ from fastapi.responses import StreamingResponse
 
 from services.query_api.generation.answers import Answer, Question, Turn
 from services.query_api.generation.prompt import VERSION
+from services.query_api.leaving import while_connected
 from services.query_api.routers.context import Answering, Asker
-from services.query_api.routers.leaving import while_connected
 from services.query_api.routers.sse import streamed
 from services.query_api.schemas.query import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
