@@ -20,7 +20,7 @@ from services.query_api.generation.answers import Question, Turn
 from services.query_api.generation.prompt import VERSION
 from shared.database.answers import NewAnswer
 from shared.database.engine import Database
-from shared.errors import InvalidInput
+from shared.errors import NotFound
 from shared.identity import new_id
 from shared.settings import Settings
 from shared.settings_providers import AnthropicSettings, OpenAISettings
@@ -380,28 +380,40 @@ async def test_what_an_answer_took_whose_asker_left_is_counted(
     await spent(api, "left")
 
 
-@pytest.mark.parametrize("filters", [{}, {"page": {"near": 1}}])
+@pytest.mark.parametrize("collection", ["default", "unknown"])
 async def test_what_it_took_to_understand_a_question_is_counted_whatever_comes_of_it(
-    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus, filters: dict[str, Any]
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus, collection: str
 ) -> None:
     await corpus.add(LEAVE)
     api, provider = claude
     provider.chat_text = "Whole?"
-    provider.manner = Manner() if filters else Manner(hangs_at=0, hang_s=30)
+    leaves = collection == "default"
+    provider.manner = Manner(hangs_at=0, hang_s=30) if leaves else Manner()
     question = Question(
         answer_id=new_id(),
         tenant_id="acme",
         text="And then?",
-        filters=filters,
+        collection=collection,
         history=[Turn("user", QUESTION)],
     )
     retrieving = asyncio.create_task(api.context.answerer.retrieve(question))
-    await until(lambda: filters != {} or question.spent.usage.model is not None)
-    if not filters:
+    await until(lambda: question.spent.usage.model is not None)
+    if leaves:
         retrieving.cancel()
-    with pytest.raises((asyncio.CancelledError, InvalidInput)):
+    with pytest.raises(asyncio.CancelledError if leaves else NotFound):
         await retrieving
-    await spent(api, "failed" if filters else "left")
+    await spent(api, "left" if leaves else "failed")
+
+
+async def test_a_wrong_filter_is_told_before_a_model_is_paid(
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus
+) -> None:
+    await corpus.add(LEAVE)
+    api, provider = claude
+    before = [{"role": "user", "content": QUESTION}]
+    filters = {"page": {"near": 1}}
+    wrong = await api.post("/v1/query", question="And then?", history=before, filters=filters)
+    assert (wrong.status_code, provider.requests) == (422, [])
 
 
 async def test_an_asker_that_leaves_is_told(api: QueryApi, corpus: Corpus) -> None:

@@ -25,6 +25,7 @@ from services.query_api.retrieval.hits import SearchQuery
 from services.query_api.retrieval.search import Retriever
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.errors import InvalidInput
+from shared.vectors.filters import parse_filters
 
 ANSWERS = Counter("citewell_answers", "Answers by how they came about.", ("outcome",))
 
@@ -73,7 +74,9 @@ class Answerer:
             VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
         """
         watch = Stopwatch()
+        # What is wrong is told before a model is paid to understand it.
         self.model_of(question)
+        parse_filters(question.filters)
         question = await self._conversation.understood(question, watch)
         found = await self._retriever.search(
             SearchQuery(
