@@ -45,17 +45,17 @@ def _print_end(answer: Answer) -> None:
     for source in answer.sources:
         console.print(Text(source, style="cyan"))
     notes = stderr()
-    _print_notes(answer)
+    if answer.abstained:
+        notes.print("No answer was given.", style="dim")
+    else:
+        _print_trust(answer)
     if answer.degraded:
         notes.print(f"Without: {', '.join(answer.degraded)}. `citewell doctor` says why.")
 
 
-def _print_notes(answer: Answer) -> None:
+def _print_trust(answer: Answer) -> None:
     notes = stderr()
-    if answer.abstained:
-        notes.print("No answer was given.", style="dim")
-        return
     notes.print(f"confidence {answer.confidence:.2f}, {answer.model}", style="dim")
-    left_out = answer.verification.statements - answer.verification.supported
-    if left_out:
-        notes.print(f"{left_out} statements were left out: no passage holds them up.", style="dim")
+    unsupported = answer.verification.statements - answer.verification.supported
+    if unsupported:
+        notes.print(f"No passage holds up {unsupported} of its statements.", style="dim")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -20,49 +20,40 @@ _PROBLEM = TypeAdapter(Problem)
 _FIELDS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
+class Wish(TypedDict, total=False):
+    """How a question is asked: the fields of `POST /v1/query`; the server chooses what is left out.
+
+    `history` is what was said before, oldest first. The last four are as in a search, of the
+    chunks that the answer rests on.
+    """
+
+    collection: str | None
+    context_limit: int | None
+    filters: Mapping[str, Any] | None
+    score_threshold: float | None
+    temperature: float | None
+    model: str | None
+    history: Sequence[Turn]
+    neighbours: int
+    distinct: bool
+    max_per_document: int | None
+    rerank: bool
+
+
 class AskCalls(Calls):
     """Asks questions."""
 
-    async def ask(
-        self,
-        question: str,
-        *,
-        collection: str | None = None,
-        context_limit: int = 5,
-        filters: Mapping[str, Any] | None = None,
-        score_threshold: float | None = None,
-        model: str | None = None,
-        history: Sequence[Turn] = (),
-        neighbours: int = 0,
-        distinct: bool = True,
-        max_per_document: int | None = None,
-        rerank: bool = False,
-    ) -> Answer:
-        """Answer a question from the documents, with citations, or abstain.
+    async def ask(self, question: str, **wish: Unpack[Wish]) -> Answer:
+        """Answer a question from the documents, with citations, or abstain."""
+        return await self._send(_asked({"question": question, **wish}), _ANSWER)
 
-        `history` is what was said before, oldest first. The last four are as in a search, of the
-        chunks that the answer rests on.
-        """
-        wanted = {
-            "question": question,
-            "collection": collection,
-            "context_limit": context_limit,
-            "filters": filters,
-            "score_threshold": score_threshold,
-            "model": model,
-            "history": [turn.model_dump() for turn in history] or None,
-            "neighbours": neighbours or None,
-            "distinct": None if distinct else False,
-            "max_per_document": max_per_document,
-            "rerank": rerank,
-        }
-        return await self._send(_asked(given(wanted)), _ANSWER)
-
-    async def stream_answer(self, question: str, **wish: Any) -> AsyncGenerator[str | Answer, None]:
+    async def stream_answer(
+        self, question: str, **wish: Unpack[Wish]
+    ) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text, a verified sentence at a time, then the whole `Answer`.
 
-        `wish` are the fields of `POST /v1/query`. Leaving ends the model's call. Raises
-        `ProblemError` where the answer could not be written to its end.
+        Leaving ends the model's call. Raises `ProblemError` where the answer could not be written
+        to its end.
         """
         lines = self._transport.lines(_asked({"question": question, **wish, "stream": True}))
         told: dict[str, Any] = {"citations": []}
@@ -85,8 +76,10 @@ class AskCalls(Calls):
 
 
 def _asked(wish: Mapping[str, Any]) -> Call:
+    turns = [turn.model_dump() for turn in wish.get("history", ())]
     # A model may be paid for: a cut connection is not tried again.
-    return Call("POST", "/v1/query", json=dict(wish), idempotent=False)
+    wanted = given({**wish, "history": turns or None})
+    return Call("POST", "/v1/query", json=wanted, idempotent=False)
 
 
 def _takes(told: dict[str, Any], event: StreamedEvent) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import ExitStack, suppress
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 from uuid import UUID
 
 from anyio.from_thread import start_blocking_portal
 
 from citewell.client.answer_models import Answer
+from citewell.client.asking import Wish
 from citewell.client.asynchronous import AsyncClient
 from citewell.client.models import BatchEvent
 from citewell.client.retries import Patience
@@ -86,7 +87,9 @@ class Client:
         """Follow a batch, as `AsyncClient.batch_events` does; close it or read it to its end."""
         return self._read(self.asynchronous.batch_events(batch_id, after=after))
 
-    def stream_answer(self, question: str, **wish: Any) -> Generator[str | Answer, None, None]:
+    def stream_answer(
+        self, question: str, **wish: Unpack[Wish]
+    ) -> Generator[str | Answer, None, None]:
         """Read an answer as it is written, as `AsyncClient.stream_answer` does."""
         return self._read(self.asynchronous.stream_answer(question, **wish))
 

@@ -15,12 +15,12 @@ MOST_DAYS = 1000
 class ChatSumsResponse(BaseModel):
     """What questions took of chat models; extracts took nothing."""
 
-    answers: int = 0
+    answers: int = Field(default=0, description="Without those that failed or were left.")
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = Field(default=0.0, description="Of the answers whose model had a price.")
     unpriced: int = Field(
-        default=0, description="Answers that took tokens of a model without one: not in `cost`."
+        default=0, description="Questions that took tokens of a model without one: not in `cost`."
     )
 
     def add(self, row: ChatUsageRow) -> None:

@@ -48,7 +48,6 @@ class ProcessContext:
     authenticator: Authenticator
     retriever: Retriever
     comparer: Comparer
-    conversation: Conversation
     trail: Trail
     trail_reader: TrailReader
     answerer: RecordedAnswerer
@@ -102,8 +101,9 @@ def build_context(settings: Settings) -> ProcessContext:
     )
     answerer = Answerer(
         retriever=retriever,
+        conversation=Conversation(chat_model, budget_s=settings.answers.condense_s),
         chat_model=chat_model,
-        compose=composer.compose,
+        composer=composer,
         context_tokens=settings.answers.context_tokens,
     )
     trail = Trail(database)
@@ -126,7 +126,6 @@ def build_context(settings: Settings) -> ProcessContext:
         authenticator=Authenticator(database, settings.auth),
         retriever=retriever,
         comparer=Comparer(database, retriever),
-        conversation=Conversation(chat_model, budget_s=settings.answers.condense_s),
         trail=trail,
         trail_reader=TrailReader(database),
         answerer=recorded,

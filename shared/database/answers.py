@@ -56,12 +56,13 @@ WITH given AS MATERIALIZED (
 )
 INSERT INTO chat_usage (tenant_id, day, model, answers, prompt_tokens, completion_tokens, cost,
     unpriced)
-SELECT tenant_id, (asked_at AT TIME ZONE 'UTC')::date AS day, model, count(*),
-       sum(prompt_tokens), sum(completion_tokens), coalesce(sum(cost), 0),
+SELECT tenant_id, (asked_at AT TIME ZONE 'UTC')::date AS day, model,
+       count(*) FILTER (WHERE outcome NOT IN ('failed', 'left')), sum(prompt_tokens),
+       sum(completion_tokens), coalesce(sum(cost), 0),
        count(*) FILTER (WHERE cost IS NULL AND prompt_tokens + completion_tokens > 0)
 FROM (
-    SELECT a.tenant_id, a.asked_at, coalesce(g.paid_model, a.model) AS model, a.prompt_tokens,
-           a.completion_tokens, a.cost
+    SELECT a.tenant_id, a.asked_at, g.outcome, coalesce(g.paid_model, a.model) AS model,
+           a.prompt_tokens, a.completion_tokens, a.cost
     FROM added a JOIN given g USING (id)
 ) spent WHERE model <> '' GROUP BY tenant_id, day, model ORDER BY tenant_id, day, model
 ON CONFLICT (tenant_id, day, model) DO UPDATE SET

@@ -92,10 +92,21 @@ async def model(
     await one.aclose()
 
 
+def fresh() -> Prompt:
+    """Return the prompt with nothing spent on it."""
+    return Prompt(PROMPT.messages, PROMPT.temperature)
+
+
+def spent(prompt: Prompt) -> tuple[str | None, int, int]:
+    usage = prompt.spent.usage
+    return usage.model, usage.prompt_tokens, usage.completion_tokens
+
+
 async def test_a_prompt_is_completed_and_counted(model: ChatModel) -> None:
-    completion = await said_by(model, PROMPT, total_s=5)
-    assert (completion.text, completion.end) == ("Because [1].", Completion("a-model", 3, 2))
-    assert model.name == "a-model"
+    prompt = fresh()
+    completion = await said_by(model, prompt, total_s=5)
+    assert (completion.text, completion.end) == ("Because [1].", Completion("a-model"))
+    assert spent(prompt) == (model.name, 3, 2) == ("a-model", 3, 2)
 
 
 async def test_a_prompt_may_name_its_model(model: ChatModel) -> None:
@@ -242,10 +253,11 @@ async def test_a_model_that_declines_is_of_no_use(
 ) -> None:
     vendor = behaving(servers[name])
     vendor.provider.manner = Manner(ends=ends)
-    model = vendor.model()
+    model, prompt = vendor.model(), fresh()
     with pytest.raises(AnswerUnusable, match="declines"):
-        await said_by(model, PROMPT)
+        await said_by(model, prompt)
     assert len(vendor.provider.requests) == 1
+    assert spent(prompt) == ("a-model", 3, 2)
     await model.aclose()
 
 
@@ -309,6 +321,25 @@ async def test_who_leaves_ends_the_call_at_the_provider(adapter: ChatModel, vend
     await until(lambda: vendor.provider.left == 1)
 
 
+async def test_of_what_breaks_off_or_is_left_anthropic_has_told_what_was_sent(
+    claude: ChatModel, anthropic: AnthropicProvider
+) -> None:
+    for manner in (Manner(breaks_at=1), Manner(pause_s=5)):
+        anthropic.manner, prompt = manner, fresh()
+        async with aclosing(claude.stream(prompt, deadlines())) as written:
+            await anext(written)
+        assert spent(prompt) == ("a-model", 3, 1)
+
+
+async def test_each_try_that_was_counted_is(
+    claude: ChatModel, anthropic: AnthropicProvider
+) -> None:
+    anthropic.manner, prompt = Manner(breaks_at=0), fresh()
+    with pytest.raises(GenerationUnavailable):
+        await said_by(claude, prompt)
+    assert spent(prompt) == ("a-model", 3 * len(anthropic.requests), len(anthropic.requests))
+
+
 async def test_an_empty_balance_says_so(claude: ChatModel, anthropic: AnthropicProvider) -> None:
     anthropic.fail(400)
     with pytest.raises(GenerationRefused, match="credit balance is too low"):
@@ -318,6 +349,24 @@ async def test_an_empty_balance_says_so(claude: ChatModel, anthropic: AnthropicP
 async def test_a_proxys_page_is_no_answer(claude: ChatModel, anthropic: AnthropicProvider) -> None:
     anthropic.page = "<html>Sign in</html>"
     with pytest.raises(GenerationUnavailable, match="broke off"):
+        await said_by(claude, PROMPT, total_s=5)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        'message_start\ndata: {"type": "message_start"}',
+        'message_start\ndata: {"type": "message_start", "message": {"model": "m"}}',
+        'message_delta\ndata: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}',
+        'content_block_delta\ndata: {"type": "content_block_delta", "index": 0}',
+        "message_start\ndata: null",
+    ],
+)
+async def test_events_of_another_form_are_no_answer(
+    claude: ChatModel, anthropic: AnthropicProvider, event: str
+) -> None:
+    anthropic.page = f"event: {event}\n\n"
+    with pytest.raises(GenerationUnavailable, match="something else"):
         await said_by(claude, PROMPT, total_s=5)
 
 

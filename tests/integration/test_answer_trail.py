@@ -1,5 +1,6 @@
 """What the trail keeps of answers, of whom, for how long, and what is said of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,22 +11,25 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.ingest_worker.upkeep.retention import prune_answers
 from services.query_api.audit.trail import Trail
-from services.query_api.generation.answers import Question
+from services.query_api.generation.answers import Question, Turn
 from services.query_api.generation.prompt import VERSION
-from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.database.answers import NewAnswer
 from shared.database.engine import Database
+from shared.errors import NotFound
 from shared.identity import new_id
 from shared.settings import Settings
-from shared.settings_providers import OpenAISettings
+from shared.settings_providers import AnthropicSettings, OpenAISettings
 from shared.settings_trail import Price, TrailSettings
-from tests.support.provider import KEY, Provider, start_provider
+from tests.support.anthropic_provider import AnthropicProvider, start_anthropic
+from tests.support.provider import KEY, Manner, Provider, start_provider
 from tests.support.query_api import Corpus, QueryApi, bearer, query_settings, started_query_api
 from tests.support.serving import told
+from tests.support.waiting import until
 
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
 VACATION = "Every employee has 26 days of paid vacation a year."
@@ -319,11 +323,104 @@ async def test_answers_go_when_they_are_old(database: Database) -> None:
     assert await rows(database, "SELECT answers FROM chat_usage") == [{"answers": 3}]
 
 
+@pytest.fixture
+async def claude(settings: Settings) -> AsyncIterator[tuple[QueryApi, AnthropicProvider]]:
+    with start_anthropic() as provider:
+        anthropic = AnthropicSettings(
+            api_key=SecretStr(KEY), base_url=provider.url, chat_model="claude-test"
+        )
+        priced = keeping(settings, prices={"claude-test": Price(input=3.0, output=15.0)})
+        async with started_query_api(priced.model_copy(update={"anthropic": anthropic})) as api:
+            yield api, provider
+
+
+async def spent(api: QueryApi, outcome: str) -> None:
+    """Check that the only answer took what the provider told at its beginning, and came to this."""
+    await api.context.trail.aclose()
+    [row] = await rows(
+        api.context.database,
+        "SELECT a.outcome, a.prompt_tokens = u.prompt_tokens AS same, u.model, u.answers,"
+        " u.prompt_tokens > 100 AS sent, u.completion_tokens, u.cost = a.cost AS priced"
+        " FROM answers a, chat_usage u",
+    )
+    assert row == {
+        "outcome": outcome,
+        "same": True,
+        "model": "claude-test",
+        "answers": 0,
+        "sent": True,
+        "completion_tokens": 1,
+        "priced": True,
+    }
+
+
+async def test_what_an_answer_took_that_broke_off_is_counted(
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus
+) -> None:
+    await corpus.add(LEAVE)
+    api, provider = claude
+    provider.chat_text, provider.manner = "Parental leave is 16 weeks [1]. And", Manner(breaks_at=6)
+    body = {"question": QUESTION, "stream": True}
+    async with api.http.stream("POST", "/v1/query", json=body, headers=bearer("acme")) as stream:
+        assert [event.name async for event in told(stream)] == ["meta", "token", "error"]
+    await spent(api, "failed")
+
+
+async def test_what_an_answer_took_whose_asker_left_is_counted(
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus
+) -> None:
+    await corpus.add(LEAVE)
+    api, provider = claude
+    provider.chat_text, provider.manner = "Parental leave is 16 weeks [1]. And", Manner(hangs_at=6)
+    question = Question(answer_id=new_id(), tenant_id="acme", text=QUESTION)
+    answerer = api.context.answerer
+    stream = answerer.stream(await answerer.retrieve(question))
+    assert isinstance(await anext(stream), str)
+    await stream.aclose()
+    await spent(api, "left")
+
+
+@pytest.mark.parametrize("collection", ["default", "unknown"])
+async def test_what_it_took_to_understand_a_question_is_counted_whatever_comes_of_it(
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus, collection: str
+) -> None:
+    await corpus.add(LEAVE)
+    api, provider = claude
+    provider.chat_text = "Whole?"
+    leaves = collection == "default"
+    provider.manner = Manner(hangs_at=0, hang_s=30) if leaves else Manner()
+    question = Question(
+        answer_id=new_id(),
+        tenant_id="acme",
+        text="And then?",
+        collection=collection,
+        history=[Turn("user", QUESTION)],
+    )
+    retrieving = asyncio.create_task(api.context.answerer.retrieve(question))
+    await until(lambda: question.spent.usage.model is not None)
+    if leaves:
+        retrieving.cancel()
+    with pytest.raises(asyncio.CancelledError if leaves else NotFound):
+        await retrieving
+    await spent(api, "left" if leaves else "failed")
+
+
+async def test_a_wrong_filter_is_told_before_a_model_is_paid(
+    claude: tuple[QueryApi, AnthropicProvider], corpus: Corpus
+) -> None:
+    await corpus.add(LEAVE)
+    api, provider = claude
+    before = [{"role": "user", "content": QUESTION}]
+    filters = {"page": {"near": 1}}
+    wrong = await api.post("/v1/query", question="And then?", history=before, filters=filters)
+    assert (wrong.status_code, provider.requests) == (422, [])
+
+
 async def test_an_asker_that_leaves_is_told(api: QueryApi, corpus: Corpus) -> None:
     await corpus.add(LEAVE)
     answerer = api.context.answerer
     question = Question(answer_id=new_id(), tenant_id="acme", text=QUESTION, asked_by="key:x")
-    stream = answerer.stream(question, await answerer.retrieve(question), Stopwatch())
+    stream = answerer.stream(await answerer.retrieve(question))
     assert isinstance(await anext(stream), str)
     await stream.aclose()
     await api.context.trail.aclose()

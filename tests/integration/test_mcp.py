@@ -1,5 +1,6 @@
 """The MCP door, called by the official client over HTTP."""
 
+import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, TextResourceContents
 from PIL import Image
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.query_api.mcp import pages
@@ -22,12 +24,15 @@ from services.query_api.mcp.tools import Toolbox
 from shared.database.engine import Database
 from shared.settings import Settings
 from shared.settings_mcp import McpSettings
+from shared.settings_providers import OpenAISettings
 from tests.support.apps import query_app
 from tests.support.ingest_api import IngestApi, upload
 from tests.support.mcp_client import links, mcp_client, pictures, refused, structured, words
 from tests.support.pictures import scan
+from tests.support.provider import KEY, Manner, start_provider
 from tests.support.query_api import Corpus, bearer, query_settings, token
 from tests.support.serving import served
+from tests.support.waiting import until
 from tests.support.workers import Workers
 
 LEAVE = "Parental leave is 16 weeks at full pay. It may be taken in two parts."
@@ -292,3 +297,23 @@ def size(result: Any) -> tuple[int, int]:
     (picture,) = pictures(result)
     assert picture.mime_type == "image/png"
     return Image.open(io.BytesIO(base64.b64decode(picture.data))).size
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_client_that_leaves_ends_the_call_at_the_provider(
+    settings: Settings, corpus: Corpus, mode: str
+) -> None:
+    await corpus.add(LEAVE)
+    with start_provider() as provider:
+        provider.chat_text, provider.manner = "Parental leave [1]. " * 200, Manner(pause_s=0.05)
+        openai = OpenAISettings(api_key=SecretStr(KEY), base_url=provider.url)
+        async with opened(settings.model_copy(update={"openai": openai})) as door:
+            asking = asyncio.create_task(asked(door, mode))
+            await until(lambda: provider.requests, within_s=30)
+            asking.cancel()
+            await until(lambda: provider.left == 1)
+
+
+async def asked(door: Door, mode: str) -> None:
+    async with door.client(mode=mode) as client:
+        await client.call_tool("ask", {"question": QUESTION})

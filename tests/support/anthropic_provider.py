@@ -32,7 +32,7 @@ ERROR_TYPES = {
 
 
 class AnthropicProvider(Provider):
-    """The stand-in; `page` is sent in place of a message."""
+    """The stand-in; `page` is sent in place of a message, as events if it begins with one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,8 @@ def _refused(body: dict[str, Any]) -> Response | None:
 
 def _message(provider: AnthropicProvider, body: dict[str, Any]) -> Response:
     if provider.page is not None:
-        return PlainTextResponse(provider.page, media_type="text/html")
+        told = "text/event-stream" if provider.page.startswith("event: ") else "text/html"
+        return PlainTextResponse(provider.page, media_type=told)
     assert body["stream"] is True
     return StreamingResponse(_events(provider, body), media_type="text/event-stream")
 

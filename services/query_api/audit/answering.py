@@ -5,17 +5,15 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from services.query_api.audit.prices import Prices
+from services.query_api.audit.prices import priced
 from services.query_api.audit.records import answered, unanswered
 from services.query_api.audit.trail import Trail
-from services.query_api.generation.answers import Answer, Question
-from services.query_api.retrieval.hits import Found
-from services.query_api.retrieval.stopwatch import Stopwatch
+from services.query_api.generation.answers import Answer, Question, Retrieved
 from shared.errors import CitewellError, Kind
 from shared.problems import problem_of
 from shared.settings_trail import TrailSettings
 
-# What was asked wrongly was no question: nothing was searched and nothing spent.
+# What was asked wrongly was no question, if nothing was spent on it.
 _NO_QUESTION = frozenset({Kind.INVALID, Kind.NOT_FOUND})
 
 
@@ -26,17 +24,15 @@ class AnswerPort(Protocol):
         """Return the name of the model that is to answer."""
         ...
 
-    async def retrieve(self, question: Question) -> Found:
+    async def retrieve(self, question: Question) -> Retrieved:
         """Return the hits an answer may rest on."""
         ...
 
-    async def write(self, question: Question, found: Found, watch: Stopwatch) -> Answer:
+    async def write(self, asked: Retrieved) -> Answer:
         """Write the answer from what was found."""
         ...
 
-    def stream(
-        self, question: Question, found: Found, watch: Stopwatch
-    ) -> AsyncGenerator[str | Answer, None]:
+    def stream(self, asked: Retrieved) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is verified, then the answer."""
         ...
 
@@ -49,7 +45,6 @@ class RecordedAnswerer:
         self._answerer = answerer
         self._trail = trail
         self._settings = settings
-        self._prices = Prices(settings.prices)
 
     def model_of(self, question: Question) -> str:
         """Return the name of the model that is to answer; see `Answerer`."""
@@ -57,37 +52,33 @@ class RecordedAnswerer:
 
     async def answer(self, question: Question) -> Answer:
         """Retrieve and write; see `Answerer`."""
-        watch = Stopwatch()
-        return await self.write(question, await self.retrieve(question), watch)
+        return await self.write(await self.retrieve(question))
 
-    async def retrieve(self, question: Question) -> Found:
+    async def retrieve(self, question: Question) -> Retrieved:
         """Return the hits an answer may rest on; see `Answerer`."""
         async with self._noted(question):
             return await self._answerer.retrieve(question)
 
-    async def write(self, question: Question, found: Found, watch: Stopwatch) -> Answer:
+    async def write(self, asked: Retrieved) -> Answer:
         """Return the whole answer, with its cost and its row written; see `Answerer`."""
-        async with self._noted(question):
-            answer = await self._answerer.write(question, found, watch)
-        return await self._recorded(question, found, answer)
+        async with self._noted(asked.question):
+            answer = await self._answerer.write(asked)
+        return await self._recorded(asked, answer)
 
-    async def stream(
-        self, question: Question, found: Found, watch: Stopwatch
-    ) -> AsyncGenerator[str | Answer, None]:
+    async def stream(self, asked: Retrieved) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text, then the answer, with its cost and its row; see `Answerer`."""
         async with (
-            self._noted(question),
-            aclosing(self._answerer.stream(question, found, watch)) as events,
+            self._noted(asked.question),
+            aclosing(self._answerer.stream(asked)) as events,
         ):
             async for event in events:
                 if isinstance(event, Answer):
-                    event = await self._recorded(question, found, event)  # noqa: PLW2901
+                    event = await self._recorded(asked, event)  # noqa: PLW2901
                 yield event
 
-    async def _recorded(self, question: Question, found: Found, answer: Answer) -> Answer:
-        cost = self._prices.cost(answer.usage.model or answer.model, answer.usage)
-        answer = replace(answer, usage=replace(answer.usage, cost=cost))
-        await self._trail.put(answered(question, answer, found.hits, self._settings))
+    async def _recorded(self, asked: Retrieved, answer: Answer) -> Answer:
+        answer = replace(answer, usage=priced(answer.usage, self._settings.prices))
+        await self._trail.put(answered(asked, answer, self._settings))
         return answer
 
     @asynccontextmanager
@@ -96,7 +87,8 @@ class RecordedAnswerer:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, CitewellError) or error.kind not in _NO_QUESTION:
+            wrong = isinstance(error, CitewellError) and error.kind in _NO_QUESTION
+            if not wrong or question.spent.usage.model:
                 code = problem_of(error).code
                 await self._trail.put(unanswered(question, self._settings, "failed", code))
             raise

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.query_api.generation.answers import EXTRACTIVE, Answer, Question
+from services.query_api.audit.prices import priced
+from services.query_api.generation.answers import EXTRACTIVE, Answer, Question, Retrieved
 from services.query_api.generation.passages import Claim
 from services.query_api.retrieval.hits import Hit
 from shared.database.answers import NewAnswer, NewSource, Outcome
@@ -17,6 +18,7 @@ def unanswered(
     question: Question, settings: TrailSettings, outcome: Outcome, code: str | None = None
 ) -> NewAnswer:
     """Return the row of a question that got no answer: it `failed`, or its asker `left`."""
+    usage = priced(question.spent.usage, settings.prices)
     return NewAnswer(
         id=question.answer_id,
         tenant_id=question.tenant_id,
@@ -26,18 +28,19 @@ def unanswered(
         outcome=outcome,
         problem_code=code,
         question=question.text if settings.keep_questions else None,
+        paid_model=usage.model,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost=usage.cost,
     )
 
 
-def answered(
-    question: Question, answer: Answer, hits: Sequence[Hit], settings: TrailSettings
-) -> NewAnswer:
+def answered(asked: Retrieved, answer: Answer, settings: TrailSettings) -> NewAnswer:
     """Return the row of an answer; its words are in it only if they are to be kept."""
     return replace(
-        unanswered(question, settings, _outcome(answer)),
+        unanswered(asked.question, settings, _outcome(answer)),
         text=answer.text if settings.keep_texts else None,
         model=answer.model,
-        paid_model=answer.usage.model,
         prompt_version=answer.prompt_version,
         fallback=answer.fallback,
         abstention=answer.abstained,
@@ -46,11 +49,8 @@ def answered(
         confidence=answer.confidence,
         best_score=answer.best_score,
         degraded=answer.degraded,
-        prompt_tokens=answer.usage.prompt_tokens,
-        completion_tokens=answer.usage.completion_tokens,
-        cost=answer.usage.cost,
         timings=answer.timings,
-        sources=_sources(hits, answer.claims),
+        sources=_sources(asked.found.hits, answer.claims),
     )
 
 

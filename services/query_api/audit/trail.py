@@ -6,6 +6,7 @@ is not there the answer goes out all the same, and its row is written when it is
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter
@@ -56,9 +57,8 @@ class Trail:
         """Have an answer written and wait for that a moment, if Postgres was there last time."""
         written = self.add(answer)
         if not self._down:
-            waiting = asyncio.ensure_future(written.wait())
-            await asyncio.wait({waiting}, timeout=WAIT_S)
-            waiting.cancel()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), WAIT_S)
 
     async def aclose(self) -> None:
         """Write what waits, if that can be done in about two seconds."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from services.query_api.chat_models.backoff import retried
-from services.query_api.chat_models.base import Completion, Deadlines, Prompt
+from services.query_api.chat_models.base import Call, Completion, Deadlines, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
 from shared.errors import GenerationTimedOut, GenerationUnavailable
@@ -61,7 +61,7 @@ class AnthropicChatModel:
 
     async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
         vendor = self._vendor
-        read = _Read(prompt.model or self._model)
+        read = _Read(prompt.spent.call(prompt.model or self._model))
         try:
             events = await self._client.messages.create(
                 model=prompt.model or self._model,
@@ -88,21 +88,30 @@ class AnthropicChatModel:
 class _Read:
     """What the events of one message have told so far."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._asked = 0
-        self._answered = 0
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._stopped: str | None = None
         self._said = False
 
     def text_of(self, event: "RawMessageStreamEvent") -> str:
-        """Note what an event tells, and return its text; thinking is none."""
+        """Note what an event tells, and return its text; thinking is none.
+
+        Raises:
+            GenerationUnavailable: it is no event of a message: the SDK checks none.
+        """
+        try:
+            return self._noted(event)
+        except (AttributeError, TypeError) as error:
+            raise GenerationUnavailable("Anthropic sent something else.") from error
+
+    def _noted(self, event: "RawMessageStreamEvent") -> str:
         if event.type == "message_start":
-            self._model = event.message.model
-            self._asked = event.message.usage.input_tokens
+            self._call.model = str(event.message.model)
+            self._call.prompt_tokens = int(event.message.usage.input_tokens)
+            self._call.completion_tokens = int(event.message.usage.output_tokens)
         elif event.type == "message_delta":
             self._stopped = event.delta.stop_reason
-            self._answered = event.usage.output_tokens
+            self._call.completion_tokens = int(event.usage.output_tokens)
         elif event.type == "content_block_delta" and event.delta.type == "text_delta":
             self._said |= bool(event.delta.text.strip())
             return event.delta.text
@@ -121,7 +130,7 @@ class _Read:
             raise AnswerUnusable("The model declines to answer this.")
         if not self._said:
             raise AnswerUnusable("The model sent an empty answer.")
-        return Completion(self._model, self._asked, self._answered, cut=self._stopped in _CUT)
+        return Completion(self._call.model, cut=self._stopped in _CUT)
 
 
 def _system(prompt: Prompt) -> str:

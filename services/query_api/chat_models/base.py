@@ -1,7 +1,7 @@
 """The chat model's port: messages in, text out as it is written, within deadlines."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from shared.errors import GenerationTimedOut, GenerationUnavailable
@@ -18,15 +18,65 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the providers counted; `cost` is None where the model has no price.
+
+    `model` took them, the last one of several: another than the answer's, where an extract stands
+    in for what it wrote.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    model: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to a provider: the model that answers, and the tokens it has told of so far."""
+
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Spent:
+    """What a question takes of chat models, noted as providers tell it.
+
+    So of what broke off, or was left, is counted what is known.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+
+    def call(self, model: str) -> Call:
+        """Return what notes one more request."""
+        self._calls.append(Call(model))
+        return self._calls[-1]
+
+    @property
+    def usage(self) -> Usage:
+        """All that is known so far."""
+        took = [one for one in self._calls if one.prompt_tokens or one.completion_tokens]
+        return Usage(
+            sum(one.prompt_tokens for one in took),
+            sum(one.completion_tokens for one in took),
+            model=took[-1].model if took else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What to complete, and how; `model` is None for the configured one.
 
-    A provider whose API knows no temperature leaves it out.
+    A provider whose API knows no temperature leaves it out. What the answer takes is noted in
+    `spent`.
     """
 
     messages: Sequence[Message]
     temperature: float
     model: str | None = None
+    spent: Spent = field(default_factory=Spent, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +97,12 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end: which model wrote, the tokens it counted, and if the answer was cut short.
+    """The end: which model wrote, and if the answer was cut short.
 
     `fallback` names the provider, if it is not the one that was to answer first.
     """
 
     model: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
     cut: bool = False
     fallback: str | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from services.query_api.chat_models.backoff import retried
-from services.query_api.chat_models.base import Completion, Deadlines, Prompt
+from services.query_api.chat_models.base import Call, Completion, Deadlines, Prompt
 from services.query_api.chat_models.errors import AnswerUnusable, GenerationRefused
 from shared.embeddings.retry_after import retry_after_s
 from shared.errors import GenerationTimedOut, GenerationUnavailable
@@ -48,7 +48,7 @@ class OpenAIChatModel:
 
     async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
         vendor = self._vendor
-        read = _Read(prompt.model or self._model)
+        read = _Read(prompt.spent.call(prompt.model or self._model))
         body = {
             "model": prompt.model or self._model,
             "messages": [{"role": one.role, "content": one.content} for one in prompt.messages],
@@ -83,9 +83,8 @@ class OpenAIChatModel:
 class _Read:
     """What the chunks of one answer have told so far."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._tokens = (0, 0)
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._ended: str | None = None
         self._declined = False
         self._said = False
@@ -97,9 +96,10 @@ class _Read:
             GenerationUnavailable: it is no chunk of an answer.
         """
         try:
-            self._model = chunk.get("model") or self._model
+            self._call.model = chunk.get("model") or self._call.model
             if usage := chunk.get("usage"):
-                self._tokens = (usage["prompt_tokens"], usage["completion_tokens"])
+                self._call.prompt_tokens = int(usage["prompt_tokens"])
+                self._call.completion_tokens = int(usage["completion_tokens"])
             return self._choice(chunk["choices"][0]) if chunk.get("choices") else ""
         except (AttributeError, KeyError, TypeError) as error:
             raise GenerationUnavailable("The chat provider sent something else.") from error
@@ -125,7 +125,7 @@ class _Read:
             raise GenerationUnavailable("The chat provider broke off its answer.")
         if not self._said:
             raise AnswerUnusable("The model sent an empty answer.")
-        return Completion(self._model, *self._tokens, cut=self._ended == "length")
+        return Completion(self._call.model, cut=self._ended == "length")
 
 
 def _translated(error: "APIStatusError") -> GenerationUnavailable:

@@ -45,6 +45,7 @@ class ScriptedChatModel:
         """Nothing is open."""
 
     async def _stream(self, prompt: Prompt) -> AsyncGenerator[str | Completion, None]:
+        call = prompt.spent.call(prompt.model or self._name)
         await asyncio.sleep(self.delay_s)
         said = ""
         for line in self._lines(prompt):
@@ -56,8 +57,9 @@ class ScriptedChatModel:
             await asyncio.sleep(self.pause_s)
         if not said.strip():
             raise AnswerUnusable("The model sent an empty answer.")
-        asked = sum(len(message.content.split()) for message in prompt.messages)
-        yield Completion(prompt.model or self._name, asked, len(said.split()))
+        call.prompt_tokens = sum(len(message.content.split()) for message in prompt.messages)
+        call.completion_tokens = len(said.split())
+        yield Completion(call.model)
 
     def _lines(self, prompt: Prompt) -> Sequence[Line]:
         if callable(self.script):

@@ -12,17 +12,20 @@ from services.query_api.generation.answers import (
     EXTRACTIVE,
     Abstention,
     Answer,
-    Compose,
     Question,
+    Retrieved,
     Task,
 )
 from services.query_api.generation.budget import fitting
+from services.query_api.generation.composing import Composer
+from services.query_api.generation.conversation import Conversation
 from services.query_api.generation.passages import numbered
 from services.query_api.generation.prompt import VERSION
-from services.query_api.retrieval.hits import Found, SearchQuery
+from services.query_api.retrieval.hits import SearchQuery
 from services.query_api.retrieval.search import Retriever
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.errors import InvalidInput
+from shared.vectors.filters import parse_filters
 
 ANSWERS = Counter("citewell_answers", "Answers by how they came about.", ("outcome",))
 
@@ -34,17 +37,19 @@ class Answerer:
         self,
         *,
         retriever: Retriever,
+        conversation: Conversation,
         chat_model: ChatModel | None,
-        compose: Compose,
+        composer: Composer,
         context_tokens: int,
     ) -> None:
-        """Take the search, the model if one is configured, and what writes with it.
+        """Take the search, what makes questions whole, the model if there is one, and what writes.
 
         `context_tokens` are the most tokens of passages in one prompt.
         """
         self._retriever = retriever
+        self._conversation = conversation
         self._chat_model = chat_model
-        self._compose = compose
+        self._composer = composer
         self._context_tokens = context_tokens
 
     def model_of(self, question: Question) -> str:
@@ -61,21 +66,19 @@ class Answerer:
             raise InvalidInput(f"No provider is configured; the only model is `{EXTRACTIVE}`.")
         return EXTRACTIVE
 
-    async def answer(self, question: Question) -> Answer:
-        """Retrieve and write.
+    async def retrieve(self, question: Question) -> Retrieved:
+        """Return the hits an answer may rest on, those below the floor too.
 
         Raises:
             NotFound, InvalidInput: the collection, a filter or the model is wrong.
             VectorStoreUnavailable, DatabaseUnavailable: a store does not answer.
-            GenerationUnavailable, GenerationTimedOut: the model that was asked for fails.
         """
         watch = Stopwatch()
-        return await self.write(question, await self.retrieve(question), watch)
-
-    async def retrieve(self, question: Question) -> Found:
-        """Return the hits an answer may rest on, those below the floor too."""
+        # What is wrong is told before a model is paid to understand it.
         self.model_of(question)
-        return await self._retriever.search(
+        parse_filters(question.filters)
+        question = await self._conversation.understood(question, watch)
+        found = await self._retriever.search(
             SearchQuery(
                 tenant_id=question.tenant_id,
                 text=question.text,
@@ -88,20 +91,19 @@ class Answerer:
                 rerank=question.rerank,
             )
         )
+        return Retrieved(question, found, watch)
 
-    async def write(self, question: Question, found: Found, watch: Stopwatch) -> Answer:
+    async def write(self, asked: Retrieved) -> Answer:
         """Return the whole answer; without enough to rest on it says so, and no model is asked.
 
         Raises:
             GenerationUnavailable, GenerationTimedOut: the model that was asked for fails.
         """
-        events = self._events(question, found, watch, whole=True)
+        events = self._events(asked, whole=True)
         (answer,) = [event async for event in events if isinstance(event, Answer)]
         return answer
 
-    def stream(
-        self, question: Question, found: Found, watch: Stopwatch
-    ) -> AsyncGenerator[str | Answer, None]:
+    def stream(self, asked: Retrieved) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text sentence by sentence, as each is verified; then the answer.
 
         The texts together are the answer's. Closing the generator ends the model's call.
@@ -110,12 +112,10 @@ class Answerer:
             GenerationUnavailable, GenerationTimedOut: the model that was asked for fails, or any
                 after a sentence of it was let out.
         """
-        return self._events(question, found, watch, whole=False)
+        return self._events(asked, whole=False)
 
-    async def _events(
-        self, question: Question, found: Found, watch: Stopwatch, *, whole: bool
-    ) -> AsyncGenerator[str | Answer, None]:
-        task = self._task(question, found, watch, whole=whole)
+    async def _events(self, asked: Retrieved, *, whole: bool) -> AsyncGenerator[str | Answer, None]:
+        task = self._task(asked, whole=whole)
         answer = task.begun
         async with aclosing(self._written(task)) as written:
             async for event in written:
@@ -124,8 +124,8 @@ class Answerer:
                 else:
                     answer = event
         ANSWERS.labels(_outcome(answer)).inc()
-        timings = {**found.timings, **watch.milliseconds()}
-        yield replace(answer, usage=answer.usage.plus(question.spent), timings=timings)
+        timings = {**asked.found.timings, **asked.watch.milliseconds()}
+        yield replace(answer, usage=asked.question.spent.usage, timings=timings)
 
     async def _written(self, task: Task) -> AsyncGenerator[str | Answer, None]:
         if not task.passages:
@@ -136,11 +136,12 @@ class Answerer:
             yield answer
             return
         with task.watch.stage("generate"):
-            async with aclosing(self._compose(task)) as composed:
+            async with aclosing(self._composer.compose(task)) as composed:
                 async for event in composed:
                     yield event
 
-    def _task(self, question: Question, found: Found, watch: Stopwatch, *, whole: bool) -> Task:
+    def _task(self, asked: Retrieved, *, whole: bool) -> Task:
+        question, found = asked.question, asked.found
         floor = found.floor if question.score_threshold is None else question.score_threshold
         passages = numbered([hit for hit in found.hits if hit.score >= floor])
         fit = fitting(passages, self._context_tokens)
@@ -153,7 +154,7 @@ class Answerer:
             best_score=max((hit.score for hit in found.hits), default=None),
             degraded=(*found.degraded, *(["context"] if len(fit) < len(passages) else [])),
         )
-        return Task(question, fit, begun, floor, watch, whole)
+        return Task(question, fit, begun, floor, asked.watch, whole)
 
 
 def _outcome(answer: Answer) -> str:

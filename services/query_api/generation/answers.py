@@ -1,15 +1,24 @@
 """The values of an answer: what is asked, what is answered."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
+from services.query_api.chat_models.base import Spent, Usage
 from services.query_api.generation.passages import Claim, Passage
+from services.query_api.retrieval.hits import Found
 from services.query_api.retrieval.stopwatch import Stopwatch
 
+# Characters of a question; turns of a conversation, characters of one and of all.
+LONGEST_QUESTION = 1000
+MOST_TURNS = 20
+LONGEST_TURN = 4000
+MOST_HISTORY_CHARS = 16_000
 EXTRACTIVE = "extractive"
+# What the instructions tell a model to say when the passages hold no answer.
+NOT_IN_PASSAGES = "NOT_IN_PASSAGES"
 # Stands behind a sentence that no passage supports, where such are marked in place of left out.
 UNSUPPORTED = "[unsupported]"
 
@@ -32,35 +41,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens the provider counted; `cost` is None where the model has no price.
-
-    `model` took them: another than the answer's, where an extract stands in for what it wrote.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
-    model: str | None = None
-
-    def plus(self, other: "Usage") -> "Usage":
-        """Return what both took; of two models the first one's name."""
-        return replace(
-            self,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            model=self.model or other.model,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """One question; None leaves a choice to the configuration.
 
     `score_threshold` None means the floor of the space and of the way it was searched. `model` may
     be `extractive`. `asked_by` names the credential, as logs do; the four before it are those of a
     `SearchQuery`. `history` is what was said before, oldest first; `searched_for` is the text where
-    that was not the asker's own, and `spent` what making it took.
+    that was not the asker's own. `spent` is what all of it takes of models, from now on.
     """
 
     answer_id: UUID
@@ -79,7 +66,16 @@ class Question:
     asked_by: str = ""
     history: Sequence[Turn] = ()
     searched_for: str | None = None
-    spent: Usage = Usage()
+    spent: Spent = field(default_factory=Spent, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A question as it was understood, and what was found for it; `watch` runs since it came."""
+
+    question: Question
+    found: Found
+    watch: Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +104,7 @@ class Answer:
     searched_for: str | None = None
     fallback: str | None = None
     degraded: Sequence[str] = ()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -125,7 +121,3 @@ class Task:
     floor: float
     watch: Stopwatch
     whole: bool
-
-
-# Yields text that is verified, then the answer.
-Compose = Callable[[Task], AsyncGenerator[str | Answer, None]]

@@ -8,7 +8,7 @@ import structlog
 
 from services.query_api.chat_models.base import ChatModel, Completion, Deadlines, Prompt
 from services.query_api.generation.abstaining import abstained
-from services.query_api.generation.answers import EXTRACTIVE, Abstention, Answer, Task, Usage
+from services.query_api.generation.answers import EXTRACTIVE, Abstention, Answer, Task
 from services.query_api.generation.confidence import confidence, features_of
 from services.query_api.generation.extractive import extract
 from services.query_api.generation.passages import Cited, Passage
@@ -53,7 +53,6 @@ class Composer:
             GenerationUnavailable, GenerationTimedOut: the model that was asked for fails, or any
                 after a sentence of it was let out.
         """
-        usage = Usage()
         if self._chat_model is not None and task.begun.model != EXTRACTIVE:
             writing = self._writing(task)
             async with aclosing(self._let_out(self._chat_model, task, writing)) as texts:
@@ -65,8 +64,7 @@ class Composer:
                     yield answer.text
                 yield answer
                 return
-            usage = writing.usage
-        answer = replace(_extracted(task), usage=usage)
+        answer = _extracted(task)
         yield answer.text
         yield answer
 
@@ -96,6 +94,7 @@ class Composer:
             messages=messages(task.question.text, task.passages, task.question.history),
             temperature=self._settings.temperature if asked is None else asked,
             model=task.question.model,
+            spent=task.question.spent,
         )
 
     def _deadlines(self, task: Task) -> Deadlines:
@@ -126,7 +125,6 @@ def _told(writing: Writing, begun: Answer) -> Answer:
         begun,
         model=end.model,
         fallback=end.fallback,
-        usage=writing.usage,
         degraded=(*begun.degraded, *(["length"] if end.cut else [])),
         statements=len(writing.verdicts),
         supported=sum(verdict.supported for verdict in writing.verdicts),

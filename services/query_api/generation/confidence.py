@@ -74,13 +74,13 @@ def confidence(features: Features) -> float:
     return answered(features) * features.support * features.kept
 
 
-def answered(features: Features, weights: Weights = WEIGHTS) -> float:
+def answered(features: Features) -> float:
     """Return the probability that what is cited answers the question."""
     logit = (
-        weights.constant
-        + weights.relevance * log_odds(features.relevance)
-        + weights.spoken * features.spoken
-        + weights.missing * features.missing
+        WEIGHTS.constant
+        + WEIGHTS.relevance * log_odds(features.relevance)
+        + WEIGHTS.spoken * features.spoken
+        + WEIGHTS.missing * features.missing
     )
     return 1 / (1 + math.exp(-logit))
 

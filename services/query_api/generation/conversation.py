@@ -12,16 +12,14 @@ from dataclasses import replace
 import structlog
 from prometheus_client import Counter
 
-from services.query_api.chat_models.base import ChatModel, Completion, Deadlines, Message, Prompt
-from services.query_api.generation.answers import EXTRACTIVE, Question, Turn, Usage
+from services.query_api.chat_models.base import ChatModel, Deadlines, Discarded, Message, Prompt
+from services.query_api.generation.answers import EXTRACTIVE, LONGEST_QUESTION, Question, Turn
 from services.query_api.generation.prompt import harmless, instructions
 from services.query_api.retrieval.stopwatch import Stopwatch
 from shared.embeddings.terms import terms
 from shared.errors import GenerationTimedOut, GenerationUnavailable
 
 CONDENSE_VERSION = "condense-1"
-# As long as a question may be.
-MOST_CHARS = 1000
 # A question of fewer terms leaves out what was said before, or points back to it.
 FEW_TERMS = 3
 _POINTS_BACK = re.compile(
@@ -53,38 +51,35 @@ class Conversation:
         if not question.history:
             return question
         with watch.stage("condense"):
-            by, text, spent = await self._whole(question)
+            by, text = await self._whole(question)
         FOLLOW_UPS.labels(by).inc()
         searched_for = text if text != question.text else None
-        return replace(question, text=text, searched_for=searched_for, spent=spent)
+        return replace(question, text=text, searched_for=searched_for)
 
-    async def _whole(self, question: Question) -> tuple[str, str, Usage]:
-        """Return how it was done, the question, and what that took."""
+    async def _whole(self, question: Question) -> tuple[str, str]:
+        """Return how it was done, and the question."""
         if self._chat_model is not None and question.model != EXTRACTIVE:
             try:
-                text, spent = await self._condensed(self._chat_model, question)
+                text = await self._condensed(self._chat_model, question)
             except (GenerationUnavailable, GenerationTimedOut) as error:
                 logger.warning("not_condensed", code=error.code, why=error.detail)
             else:
-                # An essay is no question; its tokens are paid all the same.
-                if 0 < len(text) <= MOST_CHARS:
-                    return "model", text, spent
-                return "terms", joined(question.text, question.history), spent
-        return "terms", joined(question.text, question.history), Usage()
+                # An essay is no question.
+                if 0 < len(text) <= LONGEST_QUESTION:
+                    return "model", text
+        return "terms", joined(question.text, question.history)
 
-    async def _condensed(self, model: ChatModel, question: Question) -> tuple[str, Usage]:
-        prompt = Prompt(_messages(question), temperature=0.0, model=question.model)
+    async def _condensed(self, model: ChatModel, question: Question) -> str:
+        prompt = Prompt(_messages(question), 0.0, question.model, question.spent)
         budget = Deadlines(self._budget_s, self._budget_s, self._budget_s)
-        text, spent = "", Usage()
+        text = ""
         async with aclosing(model.stream(prompt, budget)) as written:
             async for one in written:
                 if isinstance(one, str):
                     text += one
-                elif isinstance(one, Completion):
-                    spent = Usage(one.prompt_tokens, one.completion_tokens, model=one.model)
-                else:
+                elif isinstance(one, Discarded):
                     text = ""
-        return text.strip(), spent
+        return text.strip()
 
 
 def joined(question: str, history: Sequence[Turn]) -> str:
@@ -95,7 +90,7 @@ def joined(question: str, history: Sequence[Turn]) -> str:
         return question
     if not set(terms(before)) - known:
         return question
-    room = MOST_CHARS - len(question) - 1
+    room = LONGEST_QUESTION - len(question) - 1
     return f"{before.strip()[: max(0, room)]} {question}".strip()
 
 

@@ -1,7 +1,7 @@
 """A model's text as it comes, cut into whole sentences with their markers."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from services.query_api.generation.markers import Mark, MarkerReader
@@ -36,9 +36,9 @@ class Draft:
     That is with the first letter of the next one, or with the stop behind a marker (`[1].`).
     """
 
-    def __init__(self, sources: Mapping[str, int]) -> None:
-        """Take the numbers of the sources that a model may write out."""
-        self._reader = MarkerReader(sources)
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._reader = MarkerReader()
         self._text = ""
         self._marks: list[Mark] = []
 

@@ -1,7 +1,7 @@
 """The markers a model writes (`[1]`, `[2, 3]`): found as its text comes, and what they mean."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 # White space that stays on its line: a bracket left open there is no marker.
@@ -34,17 +34,15 @@ class Mark:
 class MarkerReader:
     """Parts a text that comes in pieces into words and marks.
 
-    A model also writes sources by itself (`[Source: …]`): `sources` gives the numbers of those
-    that are known.
+    A model that writes sources by itself (`[Source: …]`) was shown none: they name nothing.
 
-    >>> reader = MarkerReader({})
+    >>> reader = MarkerReader()
     >>> reader.read("So it is [9"), reader.read("]."), reader.rest()
     (('So it is', []), ('.', [Mark(at=0, blank=' ', numbers=[9])]), ('', []))
     """
 
-    def __init__(self, sources: Mapping[str, int]) -> None:
-        """Take the sources that were given to the model."""
-        self._sources = sources
+    def __init__(self) -> None:
+        """Begin with nothing held."""
         self._held = ""
 
     def read(self, piece: str) -> tuple[str, list[Mark]]:
@@ -53,33 +51,29 @@ class MarkerReader:
         found = _UNDECIDED.search(text)
         certain = found.start() if found else len(text)
         self._held = text[certain:]
-        return self._parted(text[:certain])
+        return _parted(text[:certain])
 
     def rest(self) -> tuple[str, list[Mark]]:
         """Return what was held, at the end."""
         text, self._held = self._held, ""
-        return self._parted(text)
+        return _parted(text)
 
-    def _parted(self, text: str) -> tuple[str, list[Mark]]:
-        pieces: list[str] = []
-        marks: list[Mark] = []
-        length = at = 0
-        for run in _RUN.finditer(text):
-            pieces.append(text[at : run.start()])
-            length += len(pieces[-1])
-            at = run.end()
-            marks.append(Mark(length, run["blank"], self._named_by(run["markers"])))
-        return "".join([*pieces, text[at:]]), marks
 
-    def _named_by(self, markers: str) -> list[int]:
-        found = [number for one in _MARKER.findall(markers) for number in self._named(one)]
-        return list(dict.fromkeys(found))
+def _parted(text: str) -> tuple[str, list[Mark]]:
+    pieces: list[str] = []
+    marks: list[Mark] = []
+    length = at = 0
+    for run in _RUN.finditer(text):
+        pieces.append(text[at : run.start()])
+        length += len(pieces[-1])
+        at = run.end()
+        marks.append(Mark(length, run["blank"], _named_by(run["markers"])))
+    return "".join([*pieces, text[at:]]), marks
 
-    def _named(self, marker: str) -> Iterator[int]:
-        if not marker.startswith("[Source:"):
-            yield from _numbers(marker)
-        elif marker in self._sources:
-            yield self._sources[marker]
+
+def _named_by(markers: str) -> list[int]:
+    shown = (one for one in _MARKER.findall(markers) if not one.startswith("[Source:"))
+    return list(dict.fromkeys(number for one in shown for number in _numbers(one)))
 
 
 def _numbers(marker: str) -> Iterator[int]:

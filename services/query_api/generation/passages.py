@@ -38,12 +38,6 @@ class Passage:
         found = {hit.chunk.id: hit.chunk for hit in self.hits}
         return [*found.values(), *(chunk for chunk in self.chunks if chunk.id not in found)]
 
-    @property
-    def sources(self) -> list[str]:
-        """Every marker that could stand for it: one for each of its pages."""
-        first, last = self.chunks[0].page_start, max(chunk.page_end for chunk in self.chunks)
-        return [self.source_on(page) for page in range(first, last + 1)]
-
     def source_on(self, page: int) -> str:
         """Return the marker for one of its pages, such as `[Source: manual.pdf, page 12]`."""
         return f"[Source: {self.chunks[0].filename}, page {page}]"

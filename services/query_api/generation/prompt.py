@@ -11,8 +11,6 @@ from services.query_api.generation.passages import Passage
 
 # A new wording is a new file: an answer tells which one made it.
 VERSION = "answer-2"
-# What the instructions tell the model to say when the passages hold no answer.
-NOT_IN_PASSAGES = "NOT_IN_PASSAGES"
 
 # Sources of other passages than those of now: a model would repeat them.
 _SOURCE = re.compile(r"\s*\[Source: [^\]]*\]")

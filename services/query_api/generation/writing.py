@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from services.query_api.chat_models.base import Completion, Discarded, Written
-from services.query_api.generation.answers import UNSUPPORTED, Usage
+from services.query_api.generation.answers import NOT_IN_PASSAGES, UNSUPPORTED
 from services.query_api.generation.drafting import Draft, Said
 from services.query_api.generation.passages import Claim, Passage
-from services.query_api.generation.prompt import NOT_IN_PASSAGES
 from services.query_api.generation.verification.verdicts import Check, Outcome, Verdict
 
 
@@ -22,7 +21,6 @@ class Writing:
     ) -> None:
         """Begin; `whole`: nothing is shown before the end, so that another model may begin anew."""
         self._passages = {one.number: one for one in passages}
-        self._sources = {source: one.number for one in reversed(passages) for source in one.sources}
         self._check = check
         self._whole = whole
         self._marks = marks
@@ -30,21 +28,13 @@ class Writing:
 
     def begin_anew(self) -> None:
         """Forget what came so far."""
-        self._draft = Draft(self._sources)
+        self._draft = Draft()
         self._waiting = ""
         self.text = ""
         self.claims: dict[tuple[int, str], Claim] = {}
         self.verdicts: list[Verdict] = []
         self.completion: Completion | None = None
         self.finds_nothing = False
-
-    @property
-    def usage(self) -> Usage:
-        """What the provider counted."""
-        if self.completion is None:
-            return Usage()
-        end = self.completion
-        return Usage(end.prompt_tokens, end.completion_tokens, model=end.model)
 
     async def add(self, written: Written) -> str:
         """Return what may be shown now; often nothing.

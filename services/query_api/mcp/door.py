@@ -1,15 +1,17 @@
 """`/mcp`: who comes in is known before the SDK hears of it, and the SDK is loaded when needed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from services.query_api.leaving import while_connected
 from services.query_api.mcp.values import CALLER, Caller
 from shared.auth.authenticator import Authenticator
 from shared.auth.principal import Scope as Right
@@ -30,7 +32,9 @@ class Manager(Protocol):
         """Serve for as long as the block is open."""
         ...
 
-    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def handle_request(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
         """Answer one request."""
         ...
 
@@ -49,17 +53,17 @@ class McpServing:
     def __init__(self, toolbox: Tools) -> None:
         """Take the tools; nothing is loaded yet."""
         self._toolbox = toolbox
-        self._starting = asyncio.Lock()
-        self._manager: Manager | None = None
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[Manager]
 
     async def manager(self) -> Manager:
-        """Return what serves, started."""
-        async with self._starting:
-            if self._manager is None:
-                self._manager = await self._start()
-        return self._manager
+        """Return what serves, started; if it could not be, the next call tries again."""
+        if self._running is None or self._running.done():
+            self._started = asyncio.get_running_loop().create_future()
+            self._running = asyncio.create_task(self._run(self._started))
+        # Who leaves takes it from nobody else.
+        return await asyncio.shield(self._started)
 
     async def aclose(self) -> None:
         """Stop what is under way."""
@@ -68,21 +72,18 @@ class McpServing:
             await asyncio.wait({self._running})
         await self._toolbox.aclose()
 
-    async def _start(self) -> Manager:
-        build: Callable[..., Manager] = (
-            await asyncio.to_thread(import_module, SERVER)
-        ).build_manager
-        manager = build(self._toolbox)
-        started = asyncio.Event()
-        self._running = asyncio.create_task(self._run(manager, started))
-        await started.wait()
-        return manager
-
-    async def _run(self, manager: Manager, started: asyncio.Event) -> None:
+    async def _run(self, started: "asyncio.Future[Manager]") -> None:
         """Hold the server's tasks: the task that opens their group has to close it."""
-        async with manager.run():
-            started.set()
-            await self._stop.wait()
+        try:
+            loaded: Any = await asyncio.to_thread(import_module, SERVER)
+            manager: Manager = loaded.build_manager(self._toolbox)
+            async with manager.run():
+                started.set_result(manager)
+                await self._stop.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
 
 
 class McpDoor:
@@ -105,7 +106,21 @@ class McpDoor:
             return
         serving: McpServing = context.mcp
         manager = await serving.manager()
-        await manager.handle_request({**scope, CALLER: caller}, receive, send)
+        # With JSON answers the SDK lets who leaves pay on. The body first: both would receive it.
+        request = Request(scope, receive)
+        again = _after(await request.body(), receive)
+        served = manager.handle_request({**scope, CALLER: caller}, again, send)
+        await while_connected(request, served)
+
+
+def _after(body: bytes, receive: Receive) -> Receive:
+    """Return what receives a body that was read, and then what comes."""
+    read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return read.pop() if read else await receive()
+
+    return received
 
 
 async def _caller(headers: Headers, authenticator: Authenticator) -> Caller:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.query_api.schemas import CollectionName, Request, Text1000
+from services.query_api.schemas.base import CollectionName, Request, Text1000
 
 Filters = Annotated[
     dict[str, Any],

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.query_api.generation.answers import Answer, Question
+from services.query_api.audit.answering import RecordedAnswerer
+from services.query_api.generation.answers import Question
 from services.query_api.mcp import wording
 from services.query_api.mcp.pages import PageTexts
 from services.query_api.mcp.pictures import PagePictures, Place
@@ -18,8 +19,10 @@ from services.query_api.mcp.schemas import (
     SearchArguments,
 )
 from services.query_api.mcp.values import Caller, Given
-from services.query_api.retrieval.hits import Found, SearchQuery
-from services.query_api.schemas import QueryResponse, SearchResponse
+from services.query_api.retrieval.hits import SearchQuery
+from services.query_api.retrieval.search import Retriever
+from services.query_api.schemas.query import QueryResponse
+from services.query_api.schemas.search import SearchResponse
 from shared.database.collections import Collections
 from shared.database.engine import Database
 from shared.errors import InvalidInput, NotFound
@@ -29,22 +32,6 @@ from shared.web.paging import cursor_of, page, text_after
 COLLECTIONS_A_PAGE = 100
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
-
-
-class Searches(Protocol):
-    """What finds; `retrieval.search.Retriever` says how."""
-
-    async def search(self, query: SearchQuery) -> Found:
-        """Return what is found."""
-        ...
-
-
-class Answers(Protocol):
-    """What answers; `audit.answering.RecordedAnswerer` says how."""
-
-    async def answer(self, question: Question) -> Answer:
-        """Return the answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +66,8 @@ class Toolbox:
         self,
         *,
         database: Database,
-        retriever: Searches,
-        answerer: Answers,
+        retriever: Retriever,
+        answerer: RecordedAnswerer,
         pages: PageTexts,
         pictures: PagePictures,
     ) -> None:

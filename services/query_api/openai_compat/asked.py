@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from services.query_api.generation.answers import Question, Turn
+from services.query_api.generation.answers import (
+    LONGEST_QUESTION,
+    LONGEST_TURN,
+    MOST_HISTORY_CHARS,
+    MOST_TURNS,
+    Question,
+    Turn,
+)
 from services.query_api.openai_compat.filters import our_filters
 from services.query_api.openai_compat.schemas import (
     DEFAULT_MODEL,
@@ -11,17 +18,11 @@ from services.query_api.openai_compat.schemas import (
     Grounds,
     RankingOptions,
 )
-from services.query_api.schemas import MOST_HISTORY_CHARS
 from shared.auth.principal import Principal
+from shared.database.collections import DEFAULT_COLLECTION
 from shared.errors import InvalidInput
 from shared.identity import new_id
 from shared.openai_ids import read_store_id, shown_store_id
-
-LONGEST = 1000
-# Of a conversation so much counts, the newest of it; a turn may be cut.
-MOST_TURNS = 20
-LONGEST_TURN = 4000
-DEFAULT_COLLECTION = "default"
 
 
 def question_of(body: ChatRequest, caller: Principal) -> Question:
@@ -58,13 +59,13 @@ def _asked(messages: Sequence[ChatMessage]) -> tuple[str, Sequence[ChatMessage]]
     text = messages[places[-1]].text.strip() if places else ""
     if not text:
         raise InvalidInput("messages: the last user message is the question; there is none.")
-    if len(text) > LONGEST:
-        raise InvalidInput(f"messages: a question may have at most {LONGEST} characters.")
+    if len(text) > LONGEST_QUESTION:
+        raise InvalidInput(f"messages: a question may have at most {LONGEST_QUESTION} characters.")
     return text, messages[: places[-1]]
 
 
 def _newest(messages: Sequence[ChatMessage]) -> Iterator[Turn]:
-    """Yield the turns that count, the newest first."""
+    """Yield the turns that count, the newest first; a long one is cut."""
     turns, left = 0, MOST_HISTORY_CHARS
     for message in reversed(messages):
         text = message.text.strip()[:LONGEST_TURN]

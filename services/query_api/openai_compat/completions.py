@@ -18,7 +18,7 @@ from services.query_api.openai_compat.schemas import (
     FileCitation,
     UrlCitation,
 )
-from services.query_api.schemas import QueryResponse
+from services.query_api.schemas.query import QueryResponse
 from shared.openai_ids import shown_file_id
 from shared.web.sse import data_event
 
@@ -53,12 +53,11 @@ class Chunks:
         """Return the chunk that says who speaks."""
         return self._chunk({"role": "assistant", "content": ""})
 
-    def text(self, text: str) -> str:
-        """Return a chunk of text."""
-        return self._chunk({"content": text})
+    def told(self, one: str | Answer) -> list[str]:
+        """Return the chunk of a text, or those that end the answer, with its sources."""
+        return [self._chunk({"content": one})] if isinstance(one, str) else list(self._last(one))
 
-    def last(self, answer: Answer) -> Iterator[str]:
-        """Yield the chunk that ends the answer, with its sources, and those behind it."""
+    def _last(self, answer: Answer) -> Iterator[str]:
         whole = completion_of(answer)
         sources = [one.model_dump(mode="json") for one in whole.choices[0].message.annotations]
         told = whole.citewell.model_dump(mode="json", exclude_none=True)

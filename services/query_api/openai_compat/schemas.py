@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.query_api.schemas import CollectionName, Fraction, QueryResponse, Request, Text1000
+from services.query_api.schemas.base import CollectionName, Fraction, Request, Text1000
+from services.query_api.schemas.query import QueryResponse
 
 # Most queries of one search; each is a search of its own.
 MOST_QUERIES = 8

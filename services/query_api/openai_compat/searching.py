@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter, Request
 
+from services.query_api.leaving import while_connected
 from services.query_api.openai_compat.filters import our_filters
 from services.query_api.openai_compat.schemas import (
     RankingOptions,
@@ -17,7 +18,6 @@ from services.query_api.openai_compat.schemas import (
 from services.query_api.retrieval.hits import Found, Hit, SearchQuery
 from services.query_api.retrieval.search import Retriever
 from services.query_api.routers.context import Asker, Searching
-from services.query_api.routers.leaving import while_connected
 from shared.openai_ids import read_store_id, shown_file_id, shown_store_id
 from shared.web.openai_errors import openai_documented
 

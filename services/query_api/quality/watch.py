@@ -12,6 +12,7 @@ from services.query_api.quality.fresh import FreshEmbedders
 from services.query_api.quality.gauges import PROVIDER_CALLS, TICKS, QualityGauges
 from services.query_api.quality.making import SAMPLED_FOR_EACH, make_canaries
 from services.query_api.quality.verdict import BASELINE_TICKS, baseline, reasons
+from shared.database.collections import DEFAULT_COLLECTION
 from shared.database.engine import Database
 from shared.database.quality import (
     CanaryRow,
@@ -26,9 +27,6 @@ from shared.errors import CitewellError, InvalidInput, NotFound
 from shared.settings_quality import QualitySettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.quality")
-
-# Every tenant has it from the start.
-DEFAULT_COLLECTION = "default"
 
 SearchOf = Callable[[Callable[[str], Embedder]], Search]
 

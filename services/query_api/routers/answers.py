@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from services.query_api.audit.reading import AnswerWish, Rating
-from services.query_api.audit_schemas import (
+from services.query_api.routers.context import Admin, Asker, Reading
+from services.query_api.schemas.answers import (
     AnswerResponse,
     AnswersResponse,
     FeedbackRequest,
@@ -15,7 +16,6 @@ from services.query_api.audit_schemas import (
     OutcomeName,
     WholeAnswerResponse,
 )
-from services.query_api.routers.context import Admin, Asker, Reading
 from shared.web.paging import Cursor, Limit, cursor_of, id_after, page
 from shared.web.problems import documented
 

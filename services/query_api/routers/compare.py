@@ -1,24 +1,13 @@
 """`POST /v1/search/compare`: is the new index as good as the one that answers?"""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Request
-
-from services.query_api.comparison_schemas import CompareRequest, CompareResponse
-from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.hits import SearchQuery
-from shared.auth.principal import Principal, Scope
+from services.query_api.routers.context import Admin, Comparing
+from services.query_api.schemas.compare import CompareRequest, CompareResponse
 from shared.web.problems import documented
-from shared.web.security import require
 
 router = APIRouter(tags=["search"])
-
-Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
-
-
-def _comparer(request: Request) -> Comparer:
-    comparer: Comparer = request.app.state.context.comparer
-    return comparer
 
 
 @router.post(
@@ -27,7 +16,7 @@ def _comparer(request: Request) -> Comparer:
     responses=documented(401, 403, 409, 422, 502, 503, 504),
 )
 async def compare_indexes(
-    body: CompareRequest, caller: Admin, comparer: Annotated[Comparer, Depends(_comparer)]
+    body: CompareRequest, caller: Admin, comparer: Comparing
 ) -> CompareResponse:
     """Ask both indexes of a collection that is being reindexed the same questions.
 

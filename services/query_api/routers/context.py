@@ -6,8 +6,8 @@ from fastapi import Depends, Request
 
 from services.query_api.audit.answering import RecordedAnswerer
 from services.query_api.audit.reading import TrailReader
-from services.query_api.generation.conversation import Conversation
 from services.query_api.quality.watch import QualityWatch
+from services.query_api.retrieval.compare import Comparer
 from services.query_api.retrieval.search import Retriever
 from shared.auth.principal import Principal, Scope
 from shared.web.security import require
@@ -18,14 +18,14 @@ def _retriever(request: Request) -> Retriever:
     return retriever
 
 
+def _comparer(request: Request) -> Comparer:
+    comparer: Comparer = request.app.state.context.comparer
+    return comparer
+
+
 def _answerer(request: Request) -> RecordedAnswerer:
     answerer: RecordedAnswerer = request.app.state.context.answerer
     return answerer
-
-
-def _conversation(request: Request) -> Conversation:
-    conversation: Conversation = request.app.state.context.conversation
-    return conversation
 
 
 def _trail(request: Request) -> TrailReader:
@@ -41,7 +41,7 @@ def _watch(request: Request) -> QualityWatch:
 Asker = Annotated[Principal, Depends(require(Scope.QUERY))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 Searching = Annotated[Retriever, Depends(_retriever)]
+Comparing = Annotated[Comparer, Depends(_comparer)]
 Answering = Annotated[RecordedAnswerer, Depends(_answerer)]
-Conversing = Annotated[Conversation, Depends(_conversation)]
 Reading = Annotated[TrailReader, Depends(_trail)]
 Watching = Annotated[QualityWatch, Depends(_watch)]

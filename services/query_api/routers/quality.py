@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from services.query_api.quality.watch import RunWish
-from services.query_api.quality_schemas import (
+from services.query_api.routers.context import Admin, Asker, Watching
+from services.query_api.schemas.quality import (
     CanariesRequest,
     CanariesResponse,
     QualityResponse,
     QualityRunRequest,
     QualityRunResponse,
 )
-from services.query_api.routers.context import Admin, Asker, Watching
 from shared.web.problems import documented
 
 router = APIRouter(prefix="/v1/quality", tags=["quality"])

@@ -1,29 +1,21 @@
 """`POST /v1/query`, whole or as server-sent events."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-
-import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from services.query_api.audit.answering import RecordedAnswerer
 from services.query_api.generation.answers import Answer, Question, Turn
 from services.query_api.generation.prompt import VERSION
-from services.query_api.retrieval.hits import Found
-from services.query_api.retrieval.stopwatch import Stopwatch
-from services.query_api.routers.context import Answering, Asker, Conversing
-from services.query_api.routers.leaving import while_connected
-from services.query_api.routers.sse import with_pauses
-from services.query_api.schemas import QueryRequest, QueryResponse
+from services.query_api.leaving import while_connected
+from services.query_api.routers.context import Answering, Asker
+from services.query_api.routers.sse import streamed
+from services.query_api.schemas.query import QueryRequest, QueryResponse
 from shared.auth.principal import Principal
 from shared.identity import new_id
-from shared.problems import problem_of
+from shared.models import Problem
 from shared.web import sse
 from shared.web.problems import documented
 
 router = APIRouter(tags=["query"])
-logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.query")
 
 # What `meta` and the `citation`s told already.
 _TOLD = frozenset({"answer_id", "prompt_version", "citations"})
@@ -37,11 +29,7 @@ _TOLD = frozenset({"answer_id", "prompt_version", "citations"})
     responses=documented(401, 403, 404, 422, 502, 503, 504),
 )
 async def query(
-    body: QueryRequest,
-    caller: Asker,
-    answerer: Answering,
-    conversation: Conversing,
-    request: Request,
+    body: QueryRequest, caller: Asker, answerer: Answering, request: Request
 ) -> QueryResponse | StreamingResponse:
     """Answer from a collection's passages, each statement with its source.
 
@@ -49,40 +37,16 @@ async def query(
     `citation`s, then one `done` or `error`. What fails before the first event is a problem with
     its own status.
     """
-    question, watch = _question(body, caller), Stopwatch()
-    question = await while_connected(request, conversation.understood(question, watch))
-    found = await while_connected(request, answerer.retrieve(question))
-    if body.stream:
-        events = _events(answerer, question, found, watch)
-        return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
-    written = answerer.write(question, found, watch)
-    return QueryResponse.of(await while_connected(request, written))
+    question = _question(body, caller)
+    asked = await while_connected(request, answerer.retrieve(question))
+    if not body.stream:
+        return QueryResponse.of(await while_connected(request, answerer.write(asked)))
+    meta = {"answer_id": question.answer_id, "model": answerer.model_of(question)}
+    begun = sse.event("meta", {**meta, "prompt_version": VERSION})
+    return streamed(begun, answerer.stream(asked), tell=_told, fail=_failed)
 
 
-async def _events(
-    answerer: RecordedAnswerer, question: Question, found: Found, watch: Stopwatch
-) -> AsyncIterator[str]:
-    yield sse.event(
-        "meta",
-        {
-            "answer_id": question.answer_id,
-            "model": answerer.model_of(question),
-            "prompt_version": VERSION,
-        },
-    )
-    try:
-        async with aclosing(with_pauses(answerer.stream(question, found, watch))) as written:
-            async for one in written:
-                for told in _told(one):
-                    yield told
-    except Exception as error:
-        logger.exception("stream_failed", error=type(error).__name__)
-        yield sse.event("error", problem_of(error).model_dump(mode="json", exclude_none=True))
-
-
-def _told(one: str | Answer | None) -> list[str]:
-    if one is None:
-        return [sse.COMMENT]
+def _told(one: str | Answer) -> list[str]:
     if isinstance(one, str):
         return [sse.event("token", {"text": one})]
     whole = QueryResponse.of(one).model_dump(mode="json", exclude_none=True)
@@ -90,6 +54,10 @@ def _told(one: str | Answer | None) -> list[str]:
         *(sse.event("citation", citation) for citation in whole["citations"]),
         sse.event("done", {key: whole[key] for key in whole if key not in _TOLD}),
     ]
+
+
+def _failed(problem: Problem) -> str:
+    return sse.event("error", problem.model_dump(mode="json", exclude_none=True))
 
 
 def _question(body: QueryRequest, caller: Principal) -> Question:

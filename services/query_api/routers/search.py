@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request
 
+from services.query_api.leaving import while_connected
 from services.query_api.retrieval.hits import SearchQuery
 from services.query_api.routers.context import Asker, Searching
-from services.query_api.routers.leaving import while_connected
-from services.query_api.schemas import SearchRequest, SearchResponse
+from services.query_api.schemas.search import SearchRequest, SearchResponse
 from shared.web.problems import documented
 
 router = APIRouter(tags=["search"])

@@ -1,17 +1,56 @@
-"""What a stream says while the work takes its time."""
+"""Work told as it comes: what has begun, each item, comments while none comes, and its failure."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
 from typing import TypeVar
 
-from shared.web.sse import KEEP_ALIVE_S
+import structlog
+from fastapi.responses import StreamingResponse
+
+from shared.models import Problem
+from shared.problems import problem_of
+from shared.web import sse
 
 T = TypeVar("T")
 
+logger: structlog.stdlib.BoundLogger = structlog.get_logger("citewell.query")
+
+
+def streamed(
+    begun: str,
+    items: AsyncGenerator[T, None],
+    *,
+    tell: Callable[[T], Iterable[str]],
+    fail: Callable[[Problem], str],
+) -> StreamingResponse:
+    """Return the answer that sends what has `begun`, then what is told of the items as they come.
+
+    Where they fail the problem is the last event. A client that leaves ends the work.
+    """
+    events = _events(begun, items, tell, fail)
+    return StreamingResponse(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+
+
+async def _events(
+    begun: str,
+    items: AsyncGenerator[T, None],
+    tell: Callable[[T], Iterable[str]],
+    fail: Callable[[Problem], str],
+) -> AsyncIterator[str]:
+    yield begun
+    try:
+        async with aclosing(with_pauses(items)) as came:
+            async for item in came:
+                for event in [sse.COMMENT] if item is None else tell(item):
+                    yield event
+    except Exception as error:
+        logger.exception("stream_failed", error=type(error).__name__)
+        yield fail(problem_of(error))
+
 
 async def with_pauses(
-    items: AsyncGenerator[T, None], every_s: float = KEEP_ALIVE_S
+    items: AsyncGenerator[T, None], every_s: float = sse.KEEP_ALIVE_S
 ) -> AsyncGenerator[T | None, None]:
     """Yield the items, and None each time that none has come for so long.
 

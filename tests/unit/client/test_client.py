@@ -120,8 +120,11 @@ def test_a_stream_that_is_cut_off_is_no_answer(wire: Wire, client: Client) -> No
 
 
 def test_turns_and_feedback_are_sent(wire: Wire, client: Client) -> None:
+    sent = {"history": [{"role": "user", "content": "How long?"}]}
     client.ask("And then?", history=[Turn(role="user", content="How long?")])
-    assert wire.last("/v1/query")["history"] == [{"role": "user", "content": "How long?"}]
+    assert wire.last("/v1/query") == {"question": "And then?", **sent}
+    assert list(client.stream_answer("Why?", history=[Turn(role="user", content="How long?")]))
+    assert wire.last("/v1/query") == {"question": "Why?", "stream": True, **sent}
     said = client.give_feedback(ID, "down", comment="No.")
     assert (said.rating, said.comment) == ("down", "No.")
     assert wire.last("/v1/feedback")["answer_id"] == ID

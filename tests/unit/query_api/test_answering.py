@@ -9,9 +9,15 @@ import pytest
 from services.query_api.chat_models.base import ChatModel, Prompt
 from services.query_api.chat_models.scripted import ScriptedChatModel
 from services.query_api.generation.answering import Answerer
-from services.query_api.generation.answers import Abstention, Answer, Question
+from services.query_api.generation.answers import (
+    NOT_IN_PASSAGES,
+    Abstention,
+    Answer,
+    Question,
+    Retrieved,
+)
 from services.query_api.generation.composing import Composer
-from services.query_api.generation.prompt import NOT_IN_PASSAGES
+from services.query_api.generation.conversation import Conversation
 from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.rerank.reranker import build_reranker
 from services.query_api.retrieval.hits import Found, Hit
@@ -51,8 +57,9 @@ def answerer(model: ChatModel | None, **settings: Any) -> Answerer:
     )
     return Answerer(
         retriever=retriever,
+        conversation=Conversation(model, budget_s=1),
         chat_model=model,
-        compose=composer.compose,
+        composer=composer,
         context_tokens=answers.context_tokens,
     )
 
@@ -74,7 +81,7 @@ async def write(
     model: ChatModel | None, *hits: Hit, asked: Question | None = None, floor: float = 0.4
 ) -> Answer:
     found = Found(hits, floor, ("embedder",), {"embed": 1.0})
-    return await answerer(model).write(asked or question(), found, Stopwatch())
+    return await answerer(model).write(Retrieved(asked or question(), found, Stopwatch()))
 
 
 async def test_a_models_markers_become_citations() -> None:
@@ -172,7 +179,8 @@ async def test_passages_without_room_in_the_prompt_are_left_out_and_it_is_said()
     model = ScriptedChatModel("It is 16 weeks [1].")
     hits = (make_hit(LEAVE), make_hit("word " * 600, filename="long.txt", score=0.8))
     found = Found(hits, 0.4, (), {})
-    answer = await answerer(model, context_tokens=500).write(question(), found, Stopwatch())
+    asked = Retrieved(question(), found, Stopwatch())
+    answer = await answerer(model, context_tokens=500).write(asked)
     assert answer.degraded == ("context",)
     assert "word word" not in model.prompts[0].messages[-1].content
 

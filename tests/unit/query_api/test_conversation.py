@@ -3,8 +3,8 @@
 import pytest
 
 from services.query_api.chat_models.scripted import ScriptedChatModel
-from services.query_api.generation.answers import Question, Turn, Usage
-from services.query_api.generation.conversation import MOST_CHARS, Conversation, joined
+from services.query_api.generation.answers import LONGEST_QUESTION, Question, Turn
+from services.query_api.generation.conversation import Conversation, joined
 from services.query_api.generation.passages import numbered
 from services.query_api.generation.prompt import messages
 from services.query_api.retrieval.stopwatch import Stopwatch
@@ -27,8 +27,8 @@ async def test_a_model_makes_a_follow_up_whole() -> None:
     watch = Stopwatch()
     whole = await Conversation(model, budget_s=5).understood(question("In how many parts?"), watch)
     assert whole.text == whole.searched_for == "How many parts may parental leave have?"
-    assert whole.spent.completion_tokens == 7
-    assert whole.spent.model == "scripted"
+    usage = whole.spent.usage
+    assert (usage.completion_tokens, usage.model) == (7, "scripted")
     assert "condense" in watch.milliseconds()
     (prompt,) = model.prompts
     assert prompt.temperature == 0
@@ -50,7 +50,7 @@ async def test_without_a_history_no_model_is_asked() -> None:
     assert model.prompts == []
 
 
-@pytest.mark.parametrize("script", [GenerationUnavailable(), "x" * (MOST_CHARS + 1)])
+@pytest.mark.parametrize("script", [GenerationUnavailable(), "x" * (LONGEST_QUESTION + 1)])
 async def test_where_the_model_fails_words_of_the_question_before_are_added(
     script: str | Exception,
 ) -> None:
@@ -63,7 +63,7 @@ async def test_a_model_that_takes_too_long_is_not_waited_for() -> None:
     slow = ScriptedChatModel("Too late.", delay_s=60)
     whole = await Conversation(slow, budget_s=0.05).understood(question("And then?"), Stopwatch())
     assert whole.searched_for == f"{BEFORE} And then?"
-    assert whole.spent == Usage()
+    assert whole.spent.usage.model is None
 
 
 async def test_an_extract_asks_no_model() -> None:
@@ -91,7 +91,7 @@ def test_words_are_added_only_to_what_seems_to_need_them(asked: str, whole: str 
 def test_what_is_joined_is_no_longer_than_a_question_may_be() -> None:
     long = (Turn("user", "word " * 500),)
     whole = joined("And then?", long)
-    assert len(whole) <= MOST_CHARS
+    assert len(whole) <= LONGEST_QUESTION
     assert whole.endswith(" And then?")
 
 

@@ -9,7 +9,7 @@ from services.query_api.generation.drafting import MAX_SENTENCE_CHARS, Draft
 
 def draft(*pieces: str) -> list[tuple[str, list[int]]]:
     """Return the sentences that are certain after these pieces."""
-    one = Draft({})
+    one = Draft()
     return [(said.text, said.numbers) for piece in pieces for said in one.add(piece)]
 
 
@@ -35,20 +35,20 @@ def test_a_marker_speaks_for_the_sentence_it_stands_in_or_behind() -> None:
 
 
 def test_the_end_lets_out_what_is_left_with_its_white_space() -> None:
-    one = Draft({})
+    one = Draft()
     assert [said.text for said in one.add("Oak [1].\n\nThe rest [2")] == ["Oak."]
     assert [(said.lead, said.text) for said in one.end()] == [("\n\n", "The rest [2")]
     assert one.end() == []
 
 
 def test_a_text_without_any_stop_is_cut() -> None:
-    (said,) = Draft({}).add("oak " * MAX_SENTENCE_CHARS)
+    (said,) = Draft().add("oak " * MAX_SENTENCE_CHARS)
     assert said.text.startswith("oak oak")
 
 
 @pytest.mark.parametrize("said", ["", "  \n", "[1]", " [1] [9]"])
 def test_nothing_said_is_no_sentence(said: str) -> None:
-    one = Draft({})
+    one = Draft()
     assert [*one.add(said), *one.end()] == []
 
 
@@ -56,7 +56,7 @@ def test_nothing_said_is_no_sentence(said: str) -> None:
 def test_nothing_is_lost_but_markers(pieces: list[str]) -> None:
     texts = []
     for parts in (pieces, ["".join(pieces)]):
-        one = Draft({})
+        one = Draft()
         said = [said for part in parts for said in one.add(part)]
         texts.append("".join(one.lead + one.text for one in [*said, *one.end()]).split())
     assert texts[0] == texts[1]

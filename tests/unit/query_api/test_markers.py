@@ -6,12 +6,9 @@ from hypothesis import strategies as st
 
 from services.query_api.generation.markers import Mark, MarkerReader
 
-ONE, TWO = "[Source: 1.pdf, page 1]", "[Source: 2.pdf, page 2]"
-SOURCES = {ONE: 1, TWO: 2}
-
 
 def read(*pieces: str) -> tuple[str, list[Mark]]:
-    reader = MarkerReader(SOURCES)
+    reader = MarkerReader()
     parts = [*map(reader.read, pieces), reader.rest()]
     return "".join(text for text, _ in parts), [mark for _, marks in parts for mark in marks]
 
@@ -31,18 +28,12 @@ def meant(*pieces: str) -> list[list[int]]:
         ("Oak and white [1-2].", "Oak and white.", [[1, 2]]),
         ("Oak [Passage 1].", "Oak.", [[1]]),
         ("Oak \u30101\u2020source\u3011.", "Oak.", [[1]]),
-        (f"Oak {ONE}, white {TWO}.", "Oak, white.", [[1], [2]]),
+        ("Oak [Source: 1.pdf, page 1], white [2].", "Oak, white.", [[], [2]]),
         ("[1] says oak.", " says oak.", [[1]]),
     ],
 )
 def test_markers_are_parted_from_the_words(said: str, plain: str, numbers: list[list[int]]) -> None:
     assert (read(said)[0], meant(said)) == (plain, numbers)
-
-
-@pytest.mark.parametrize("marker", ["[Source: invented.pdf, page 7]", "[Source: 1.pdf, page 99]"])
-def test_a_source_that_was_not_given_names_none(marker: str) -> None:
-    assert read(f"Oak {marker}.")[0] == "Oak."
-    assert meant(f"Oak {marker}.") == [[]]
 
 
 def test_a_bracket_that_is_no_marker_is_text() -> None:

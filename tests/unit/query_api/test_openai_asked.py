@@ -1,8 +1,8 @@
 """A chat as a question: what of it counts."""
 
-from services.query_api.openai_compat.asked import LONGEST_TURN, MOST_TURNS, question_of
+from services.query_api.generation.answers import LONGEST_TURN, MOST_HISTORY_CHARS, MOST_TURNS
+from services.query_api.openai_compat.asked import question_of
 from services.query_api.openai_compat.schemas import ChatRequest
-from services.query_api.schemas import MOST_HISTORY_CHARS
 from shared.auth.principal import Principal, Scope
 
 CALLER = Principal("acme", "key:cw_1", frozenset({Scope.QUERY}))

@@ -83,12 +83,6 @@ async def test_a_quote_from_a_neighbour_names_the_neighbours_chunk_and_page() ->
     assert found.text == "The sails are of linen [Source: ship.pdf, page 3]."
 
 
-async def test_every_page_of_a_passage_may_be_named_as_its_source() -> None:
-    text = "Sailors [Source: ship.pdf, page 5]. Nothing [Source: ship.pdf, page 9]."
-    found = await cited(text, numbered([widened(3)]))
-    assert found.sources == ["[Source: ship.pdf, page 5]"]
-
-
 async def test_what_two_chunks_have_is_quoted_from_the_better_one() -> None:
     passages = numbered([hit_at(1, 0.8), hit_at(0, 0.5)])
     for found in (

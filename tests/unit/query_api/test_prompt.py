@@ -1,5 +1,6 @@
+from services.query_api.generation.answers import NOT_IN_PASSAGES
 from services.query_api.generation.passages import numbered
-from services.query_api.generation.prompt import NOT_IN_PASSAGES, VERSION, messages
+from services.query_api.generation.prompt import VERSION, messages
 from tests.unit.query_api.hits import make_hit
 
 

@@ -29,17 +29,17 @@ async def test_pauses_are_told_while_nothing_comes() -> None:
     assert [one async for one in told if one is not None] == ["second"]
 
 
+async def endless(ended: asyncio.Event) -> AsyncGenerator[str, None]:
+    try:
+        await asyncio.sleep(60)
+        yield "never"
+    finally:
+        ended.set()
+
+
 async def test_a_reader_who_leaves_ends_the_work() -> None:
     ended = asyncio.Event()
-
-    async def work() -> AsyncGenerator[str, None]:
-        try:
-            await asyncio.sleep(60)
-            yield "never"
-        finally:
-            ended.set()
-
-    told = with_pauses(work(), every_s=0.01)
+    told = with_pauses(endless(ended), every_s=0.01)
     await anext(told)
     await told.aclose()
     assert ended.is_set()
@@ -48,15 +48,8 @@ async def test_a_reader_who_leaves_ends_the_work() -> None:
 async def test_a_reader_who_is_cut_off_ends_the_work() -> None:
     ended = asyncio.Event()
 
-    async def work() -> AsyncGenerator[str, None]:
-        try:
-            await asyncio.sleep(60)
-            yield "never"
-        finally:
-            ended.set()
-
     async def read() -> list[str | None]:
-        return [one async for one in with_pauses(work())]
+        return [one async for one in with_pauses(endless(ended))]
 
     reading = asyncio.create_task(read())
     await asyncio.sleep(0.01)

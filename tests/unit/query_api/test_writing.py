@@ -3,8 +3,7 @@
 import pytest
 
 from services.query_api.chat_models.base import Completion, Discarded
-from services.query_api.generation.answers import UNSUPPORTED
-from services.query_api.generation.prompt import NOT_IN_PASSAGES
+from services.query_api.generation.answers import NOT_IN_PASSAGES, UNSUPPORTED
 from services.query_api.generation.verification.verifier import Verifier
 from services.query_api.generation.writing import Writing
 from shared.errors import GenerationTimedOut

@@ -175,7 +175,7 @@ def _is_stranger(spot: Spot, own: Sequence[Spot], case: Case, rivals: Sequence[S
     """
     fits, outdone = nearest(spot, own), nearest(spot, rivals)
     if any(_speaks_of(window, own) for window in case.windows):
-        return outdone > LIMITS.name.times * fits + LIMITS.name.margin
+        return _is_outdone(fits, outdone, LIMITS.name)
     return fits < LIMITS.fits or outdone > LIMITS.stranger * fits
 
 
@@ -249,11 +249,9 @@ def _is_acronym(name: Name, there: Reading) -> bool:
 
 def _is_short_for(name: Name, case: Case) -> bool:
     """Tell an acronym of words that are there, or a word of which only the acronym is."""
-    lowered = [[word.folded for word in one.reading.words] for one in case.near]
     if name.word.text.isupper():
-        return any(is_initials(name.folded, words) for words in lowered)
-    after = [one.folded[0] for one in case.names]
-    initials = "".join(after)
+        return any(_is_acronym(name, one.reading) for one in case.near)
+    initials = "".join(one.folded[0] for one in case.names)
     return any(
         word.text.isupper()
         and len(word.text) > 1

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from services.query_api.generation.verification.numbers import MONTHS
 from services.query_api.generation.verification.readings import (
     Reading,
     Word,
@@ -23,9 +24,6 @@ _LEAST_HEADING = 3
 _ENDS = (".", "!", "?")
 _LEAST_PREFIX = 4
 _MOST_ENDING = 4
-_MONTHS = """
-january february march april may june july august september october november december
-"""
 # Letters that are capital for how they stand, not for what they say.
 _IDLE_CAPITALS = frozenset({"i", "ok"})
 _ENDS_BEFORE = re.compile(r"(?:^|[.!?:;\u2022\"\u201c\u2018(\[]\s*|\n\s*)$")
@@ -101,7 +99,7 @@ def _is_coded(text: str) -> bool:
 
 def _is_idle(word: Word) -> bool:
     lower = word.folded
-    if lower in _MONTHS.split() or lower in _IDLE_CAPITALS or len(lower) == 1:
+    if lower in MONTHS or lower in _IDLE_CAPITALS or len(lower) == 1:
         return True
     return word.idle and not (word.text.isupper() and len(word.text) > 1)
 

@@ -12,11 +12,12 @@ from typing import Literal
 
 from services.query_api.generation.verification.number_words import MULTIPLIERS, spelled
 
-_MONTHS = """
-january february march april may june july august september october november december
-"""
-_MONTH_OF = {name: at for at, name in enumerate(_MONTHS.split(), 1)}
-_MONTH_OF |= {name[:3]: at for at, name in enumerate(_MONTHS.split(), 1)} | {"sept": 9}
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
+_MONTH_OF = {name: at for at, name in enumerate(MONTHS, 1)}
+_MONTH_OF |= {name[:3]: at for at, name in enumerate(MONTHS, 1)} | {"sept": 9}
 
 _DIGITS = re.compile(
     # Behind a letter they are part of a code, but in scripts without blanks.
@@ -32,7 +33,7 @@ _DIGITS = re.compile(
     r")",
     re.IGNORECASE,
 )
-_LONG = "|".join(name.title() for name in _MONTHS.split() if name != "may")
+_LONG = "|".join(name.title() for name in MONTHS if name != "may")
 _SHORT = "|".join(name.title() for name in _MONTH_OF if len(name) <= len("sept"))
 # `May` and the short ones are also words: a number must stand beside them.
 _MONTH = re.compile(rf"\b(?:{_LONG})\b|\b(?:{_SHORT})\b\.?(?=\s*\d)|(?<=\d )May\b")
@@ -129,12 +130,9 @@ def _kind(one: Number, text: str) -> Kind:
         return "share"
     if _YEAR.fullmatch(text, one.start, one.end):
         return "year"
-    nth = _NTH.fullmatch(text, one.start, min(len(text), one.end + 2)) if one.end else None
-    return (
-        "nth"
-        if nth or _NTH.fullmatch(text[one.start : one.end].rsplit(" ", maxsplit=1)[-1])
-        else "count"
-    )
+    last_word = text[one.start : one.end].rpartition(" ")[2]
+    nth = _NTH.fullmatch(text, one.start, one.end + 2) or _NTH.fullmatch(last_word)
+    return "nth" if nth else "count"
 
 
 def _in_digits(text: str) -> Iterator[Number]:

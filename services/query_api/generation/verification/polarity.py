@@ -9,7 +9,7 @@ from services.query_api.generation.verification.readings import Reading
 # Of several languages; a word that negates in one of them hardly stands in the others.
 _NO = (
     r"not|no(?! (?:later|more|less|fewer|sooner|other) than)|never"
-    r"|never|without|neither|nor|none|nobody|nothing|nowhere|cannot|\w+n['\u2019]t"
+    r"|without|neither|nor|none|nobody|nothing|nowhere|cannot|\w+n['\u2019]t"
     r"|nicht|kein\w*|nie|niemals|ohne|pas|jamais|sans|aucune?|nunca|sin|ning[u\u00fa]n\w*"
 )
 _NEGATION = re.compile(rf"\b(?:{_NO})\b", re.IGNORECASE)

@@ -13,7 +13,7 @@ class Wording:
     """How much of what a claim says is there.
 
     `share` is that of the weight of its terms and numbers, `weakest` that of its clause with the
-    least; `unsaid` is how many terms in a row are not there. `nearness` is a cosine.
+    least; `unsaid` is how many terms in a row are not there.
     """
 
     share: float
@@ -23,7 +23,10 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A logistic regression: how likely it is that a claim so worded is held up."""
+    """A logistic regression: how likely it is that a claim so worded is held up.
+
+    `nearness` is a cosine.
+    """
 
     constant: float
     share: float

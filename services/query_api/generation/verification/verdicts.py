@@ -44,11 +44,6 @@ class Evidence:
         """The span, to the letter."""
         return self.chunk.text[self.start : self.end]
 
-    @property
-    def page(self) -> int:
-        """The page on which it begins."""
-        return self.chunk.page_at(self.start)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -67,11 +62,6 @@ class Verdict:
     def supported(self) -> bool:
         """Whether it may be said with its sources."""
         return self.outcome is Outcome.SUPPORTED
-
-    @property
-    def kept(self) -> bool:
-        """Whether it may be said at all: held up, or nothing to check."""
-        return self.outcome is not Outcome.UNSUPPORTED
 
 
 NOTHING_TO_CHECK = Verdict(Outcome.NOTHING_TO_CHECK)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.query_api.quality.watch import History, Ticked
-from services.query_api.schemas import CollectionName, Request, Text1000
+from services.query_api.schemas.base import CollectionName, Request, Text1000
 from shared.database.quality import CanaryRow, NewCanary, TickRow
 from shared.models import MAX_INTEGER
 

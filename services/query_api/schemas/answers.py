@@ -1,5 +1,6 @@
 """The wire models of the trail of answers, and of feedback."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -7,8 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.query_api.audit.reading import Rating, WholeAnswer
-from services.query_api.generation.answers import Abstention, Usage
-from services.query_api.schemas import Request, UsageResponse
+from services.query_api.chat_models.base import Usage
+from services.query_api.generation.answers import Abstention
+from services.query_api.schemas.base import Request
+from services.query_api.schemas.query import UsageResponse
 from shared.database.answer_views import AnswerRow, FeedbackRow, SourceRow
 
 # Postgres stores no NUL.
@@ -71,29 +74,8 @@ class AnswerResponse(BaseModel):
     @classmethod
     def of(cls, row: AnswerRow) -> "AnswerResponse":
         """Put an answer of the trail into its wire form."""
-        usage = Usage(row.prompt_tokens, row.completion_tokens, row.cost)
-        return cls(
-            id=row.id,
-            asked_at=row.asked_at,
-            asked_by=row.asked_by,
-            collection=row.collection,
-            outcome=row.outcome,
-            problem_code=row.problem_code,
-            question=row.question,
-            answer=row.text,
-            redacted=row.redacted,
-            model=row.model,
-            prompt_version=row.prompt_version,
-            fallback=row.fallback,
-            abstention=Abstention(row.abstention) if row.abstention else None,
-            statements=row.statements,
-            supported=row.supported,
-            confidence=row.confidence,
-            best_score=row.best_score,
-            degraded=list(row.degraded),
-            usage=UsageResponse.of(usage),
-            timings=dict(row.timings),
-        )
+        usage = UsageResponse.of(Usage(row.prompt_tokens, row.completion_tokens, row.cost))
+        return cls.model_validate({**asdict(row), "answer": row.text, "usage": usage})
 
 
 class SourceResponse(BaseModel):
@@ -115,18 +97,7 @@ class SourceResponse(BaseModel):
     @classmethod
     def of(cls, row: SourceRow) -> "SourceResponse":
         """Put a source into its wire form."""
-        return cls(
-            chunk_id=row.chunk_id,
-            document_id=row.document_id,
-            version_id=row.version_id,
-            version=row.version,
-            page=row.page,
-            score=row.score,
-            cited=row.cited,
-            filename=row.filename,
-            redacted=row.redacted,
-            quotes=list(row.quotes or ()),
-        )
+        return cls.model_validate({**asdict(row), "quotes": row.quotes or ()})
 
 
 class WholeAnswerResponse(AnswerResponse):

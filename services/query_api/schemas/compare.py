@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.query_api.retrieval.compare import Comparison
-from services.query_api.schemas import CollectionName, Request, Rerank, Text1000
+from services.query_api.schemas.base import CollectionName, Request, Rerank, Text1000
 
 
 class CompareRequest(Request):
