@@ -21,10 +21,8 @@ SELECT c.id, s.title, s.metadata, c.description, c.created_at, d.total, d.size,
        j.in_progress, j.failed, j.cancelled
 FROM stores s JOIN collections c ON c.id = s.collection_id AND c.deleted_at IS NULL
 CROSS JOIN LATERAL (
-    SELECT count(*) AS total, coalesce(sum(b.size), 0)::bigint AS size
-    FROM documents d JOIN versions v ON v.document_id = d.id AND v.number = d.newest_version
-    JOIN blobs b ON b.id = v.blob_id
-    WHERE d.collection_id = c.id AND d.deleted_at IS NULL
+    SELECT count(*) AS total, coalesce(sum(d.newest_size), 0)::bigint AS size
+    FROM documents d WHERE d.collection_id = c.id AND d.deleted_at IS NULL
 ) d
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE j.state IN ('queued', 'parsing', 'embedding')) AS in_progress,
