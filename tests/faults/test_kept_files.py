@@ -27,6 +27,8 @@ ENDS_WITHIN_S = 300.0
 DAY_S = 86_400
 SHORT = ("ingest API", "parse worker", "embed worker")
 SHORT_COUNT = 60
+# Who must live for bytes and their row to be written both, or neither.
+WRITERS = {"gateway", "parse", "postgres"}
 UNNEEDED = """
     SELECT id FROM blobs b WHERE NOT EXISTS (SELECT FROM versions v WHERE v.blob_id = b.id)
         AND NOT EXISTS (SELECT FROM files f WHERE f.blob_id = b.id)"""
@@ -99,7 +101,9 @@ def check_bytes(stack: Stack) -> int:
     assert found.well, found
     there = {UUID(path.name) for path in folder.rglob("*") if path.is_file()}
     assert there == {row["id"] for row in truth.query(stack, "SELECT id FROM blobs")}
-    return sum(one.fixed for one in found.differences)
+    left = {one.kind: one.fixed for one in found.differences if one.count}
+    assert left.keys() <= {"bytes_orphaned"}
+    return left.get("bytes_orphaned", 0)
 
 
 def drill_kept_files(field: Ground, seed: int, count: int, faults: Sequence[Fault]) -> None:
@@ -113,6 +117,8 @@ def drill_kept_files(field: Ground, seed: int, count: int, faults: Sequence[Faul
     check_gone(field.stack, files)
     truth.check_rows(field.stack)
     points, orphans = truth.check_points(field.stack), check_bytes(field.stack)
+    # Those that were being written, one of each keeper.
+    assert orphans <= KEEPERS * sum(not WRITERS.isdisjoint(fault.parts) for fault in faults)
     print(f"{count} files, {len(faults)} faults: {points} points, {orphans} blobs were left over")
 
 

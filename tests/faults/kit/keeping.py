@@ -34,7 +34,7 @@ NO_ANSWER = (
 )
 # What becomes of a file: it stays, is taken out of the store, or is deleted; the last of these
 # before it was put in.
-FATES = ("stays", "stays", "stays", "out", "deleted", "deleted early")
+FATES = ("stays", "stays", "out", "deleted", "deleted", "deleted early")
 # Of so many in a row one is an archive and two cannot be read.
 ROW = 12
 
