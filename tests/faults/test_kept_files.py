@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -15,7 +15,7 @@ from tests.faults.kit import truth
 from tests.faults.kit.drill import strike
 from tests.faults.kit.faults import FAULTS, Fault, schedule
 from tests.faults.kit.ground import Ground
-from tests.faults.kit.keeping import Keeper, Kept, names_with, openai_of, some_files
+from tests.faults.kit.keeping import Kept, keep_some, names_with, openai_of, some_files
 from tests.faults.kit.load import client_of
 from tests.faults.kit.settings import DrillSettings
 from tests.support.stack import Stack
@@ -41,12 +41,15 @@ def keep_and_strike(stack: Stack, files: Sequence[Kept], faults: Sequence[Fault]
         store_id = client.vector_stores.create(name="drill").id
     for number, fault in enumerate(faults):
         some = files[number :: len(faults)]
-        with ExitStack() as keepers:
-            for keeper in range(KEEPERS):
-                share = some[keeper::KEEPERS]
-                keepers.enter_context(Keeper(stack, store_id, share, seed + keeper))
+        with ThreadPoolExecutor(KEEPERS) as keepers:
+            working = [
+                keepers.submit(keep_some, stack, store_id, some[first::KEEPERS], seed + first)
+                for first in range(KEEPERS)
+            ]
             time.sleep(chance.uniform(0, STRIKES_WITHIN_S))
             strike(stack, fault, chance)
+        for one in working:
+            one.result()
     truth.wait_until_ended(stack, within_s=ENDS_WITHIN_S)
     return store_id
 

@@ -5,13 +5,11 @@ became of a file is judged by the answers alone.
 """
 
 import random
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import openai
@@ -99,76 +97,54 @@ def _some_file(seed: int, number: int, fate: str) -> Kept:
     return Kept(f"{name}.md", text, word, fate)
 
 
-class Keeper:
-    """A thread that does with files what is to become of them, some at a time."""
-
-    def __init__(self, stack: Stack, store_id: str, files: Sequence[Kept], seed: int) -> None:
-        self._stack = stack
-        self._store_id = store_id
-        self._files = files
-        self._chance = random.Random(seed)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._thread.join()
-        if self._error is not None and error is None:
-            raise self._error
-
-    def _work(self) -> None:
-        try:
-            with openai_of(self._stack) as client:
-                self._work_with(client)
-        except (Exception, AssertionError) as error:  # noqa: BLE001 - told to whoever waits
-            self._error = error
-
-    def _work_with(self, client: OpenAI) -> None:
-        waiting, leaving = list(self._files), list[Kept]()
-        while waiting:
-            size = self._chance.randint(1, BATCH)
-            some, waiting = waiting[:size], waiting[size:]
+def keep_some(stack: Stack, store_id: str, files: Sequence[Kept], seed: int) -> None:
+    """Do with files what is to become of them, some at a time."""
+    chance, leaving = random.Random(seed), list[Kept]()
+    with openai_of(stack) as client:
+        for some in _runs(files, chance):
             for file in some:
-                keep(client, file)
-            self._put_in(client, [one for one in some if one.fate != "deleted early"])
+                _keep(client, file)
+            _put_in(client, store_id, [one for one in some if one.fate != "deleted early"])
             leaving += [one for one in some if one.fate != "stays"]
             # Some go while they are read, others later.
-            self._chance.shuffle(leaving)
+            chance.shuffle(leaving)
             for _ in range(len(leaving) // 2):
-                self._take_away(client, leaving.pop())
+                _take_away(client, store_id, leaving.pop())
         for file in leaving:
-            self._take_away(client, file)
-
-    def _put_in(self, client: OpenAI, files: Sequence[Kept]) -> None:
-        store, ids = self._store_id, [one.id for one in files]
-        if len(ids) == 1:
-            insist(lambda: client.vector_stores.files.create(store, file_id=ids[0]))
-        elif ids:
-            insist(lambda: client.vector_stores.file_batches.create(store, file_ids=ids))
-
-    def _take_away(self, client: OpenAI, file: Kept) -> None:
-        # Where the answer to the first try was lost there is nothing left to delete.
-        with suppress(openai.NotFoundError):
-            if file.fate == "out":
-                files = client.vector_stores.files
-                insist(lambda: files.delete(file.id, vector_store_id=self._store_id))
-            else:
-                insist(lambda: client.files.delete(file.id))
-        if file.word:
-            assert file.name not in names_with(client, self._store_id, file.word)
+            _take_away(client, store_id, file)
 
 
-def keep(client: OpenAI, file: Kept) -> None:
-    """Keep a file, once, however often it must be asked for; its id is in it then."""
+def _runs(files: Sequence[Kept], chance: random.Random) -> Iterator[Sequence[Kept]]:
+    left = files
+    while left:
+        size = chance.randint(1, BATCH)
+        yield left[:size]
+        left = left[size:]
+
+
+def _keep(client: OpenAI, file: Kept) -> None:
+    # One key for all attempts: an answer that was lost is asked for again.
     key = {"Idempotency-Key": str(uuid4())}
     sent = (file.name, file.content)
     made = insist(lambda: client.files.create(file=sent, purpose="assistants", extra_headers=key))
     file.id = made.id
+
+
+def _put_in(client: OpenAI, store_id: str, files: Sequence[Kept]) -> None:
+    ids = [one.id for one in files]
+    if len(ids) == 1:
+        insist(lambda: client.vector_stores.files.create(store_id, file_id=ids[0]))
+    elif ids:
+        insist(lambda: client.vector_stores.file_batches.create(store_id, file_ids=ids))
+
+
+def _take_away(client: OpenAI, store_id: str, file: Kept) -> None:
+    # Where the answer to the first try was lost there is nothing left to delete.
+    with suppress(openai.NotFoundError):
+        if file.fate == "out":
+            files = client.vector_stores.files
+            insist(lambda: files.delete(file.id, vector_store_id=store_id))
+        else:
+            insist(lambda: client.files.delete(file.id))
+    if file.word:
+        assert file.name not in names_with(client, store_id, file.word)
