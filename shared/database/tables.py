@@ -210,6 +210,11 @@ jobs = Table(
         "id",
         postgresql_where=text("state = 'failed'"),
     ),
+    Index(
+        "ix_jobs_undone",
+        "collection_id",
+        postgresql_where=text("state IN ('queued', 'parsing', 'embedding', 'failed', 'cancelled')"),
+    ),
     Index("ix_jobs_version_id", "version_id"),
     Index(
         "ix_jobs_open",
