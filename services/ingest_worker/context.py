@@ -12,6 +12,7 @@ from services.ingest_worker.dispatch import Dispatcher
 from services.ingest_worker.following.feed import Feed
 from services.ingest_worker.following.streams import Streams
 from services.ingest_worker.following.waiting import Waiting
+from services.ingest_worker.kept_files import FileRemover
 from services.ingest_worker.messages import Publisher
 from services.ingest_worker.page_pictures import PagePictures
 from services.ingest_worker.parsing.sandbox.required import tell_isolation
@@ -75,9 +76,9 @@ class IngestContext:
     blobs: ListedBlobStore
     outside: Outside
     authenticator: Authenticator
-    intake: Intake
     uploads: UploadDoor
     files: FileKeeper
+    remover: FileRemover
     attacher: Attacher
     restorer: VersionRestorer
     retrier: Retrier
@@ -146,7 +147,6 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
         blobs=blobs,
         outside=outside,
         authenticator=Authenticator(database, settings.auth),
-        intake=intake,
         uploads=UploadDoor(
             intake.take,
             database=database,
@@ -156,6 +156,7 @@ def build_context(settings: Settings, outside: Outside) -> IngestContext:
             wake=dispatcher.wake,
         ),
         files=FileKeeper(intake.take, database),
+        remover=FileRemover(database=database, remove=intake.remove, grace_s=grace_s),
         attacher=Attacher(
             database=database,
             blobs=blobs,

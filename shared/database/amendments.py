@@ -33,8 +33,10 @@ SELECT :batch_id, tenant_id, collection_id, 1 FROM documents WHERE id = :documen
 """)
 ADD_VERSION = text("""
 WITH numbered AS (
-    UPDATE documents SET newest_version = newest_version + 1 WHERE id = :document_id
-    RETURNING newest_version
+    UPDATE documents d SET newest_version = newest_version + 1, newest_size = b.size
+    FROM versions v JOIN blobs b ON b.id = v.blob_id
+    WHERE v.id = :source_id AND d.id = v.document_id
+    RETURNING d.newest_version
 )
 INSERT INTO versions (id, tenant_id, document_id, number, blob_id, media_type, options, parser,
                       pages)

@@ -89,7 +89,9 @@ LOCK = text("SELECT id FROM answers WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
 DROP_TEXTS = text("UPDATE answers SET text = NULL WHERE id = ANY(:ids) AND text IS NOT NULL")
 DROP_QUOTES = text("""
 UPDATE answer_sources SET quotes = NULL, redacted = true
-WHERE answer_id = ANY(:ids) AND document_id = ANY(:documents) AND NOT redacted
+WHERE answer_id = ANY(:ids) AND NOT redacted AND document_id IN (
+    SELECT id FROM documents WHERE id = ANY(:documents) AND deleted_at IS NOT NULL
+)
 """)
 # The oldest by id are the oldest by time, but for processes' clocks.
 PRUNE = text("""

@@ -44,8 +44,9 @@ ORDER BY id LIMIT :limit
 """)
 NEW_VERSION = text("""
 WITH numbered AS (
-    UPDATE documents d SET newest_version = newest_version + 1
-    FROM versions v WHERE v.id = :version_id AND d.id = v.document_id
+    UPDATE documents d SET newest_version = newest_version + 1, newest_size = b.size
+    FROM versions v JOIN blobs b ON b.id = v.blob_id
+    WHERE v.id = :version_id AND d.id = v.document_id
     RETURNING d.newest_version
 )
 INSERT INTO versions (id, tenant_id, document_id, number, blob_id, options)

@@ -16,11 +16,10 @@ from shared.database.windows import Window
 from shared.models import JobState
 
 SHOWN = """
-SELECT coalesce(d.file_id, d.id) AS id, d.id AS document_id, v.id AS version_id, d.name,
-       d.attributes, d.created_at, b.size, j.state, j.problem, v.media_type
+SELECT coalesce(d.file_id, d.id) AS id, d.id AS document_id, v.id AS version_id, d.attributes,
+       d.created_at, d.newest_size AS size, j.state, j.problem
 FROM documents d
 JOIN versions v ON v.document_id = d.id AND v.number = d.newest_version
-JOIN blobs b ON b.id = v.blob_id
 JOIN LATERAL (
     SELECT state, problem FROM jobs WHERE version_id = v.id AND duplicate_of IS NULL
     ORDER BY id DESC LIMIT 1
@@ -72,13 +71,11 @@ class StoreFileRow:
     id: UUID
     document_id: UUID
     version_id: UUID
-    name: str
     attributes: Mapping[str, Any]
     created_at: datetime
     size: int
     state: str
     problem: Mapping[str, Any] | None
-    media_type: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,14 @@ ADD = text("""
 INSERT INTO stores (collection_id, tenant_id, title, metadata)
 VALUES (:id, :tenant_id, :title, CAST(:metadata AS jsonb))
 """)
-# Jobs that did not end well are found by tenant and state: most of a large store's did.
+# Jobs that did not end well have an index of their own: most of a large store's did.
 SHOWN = """
 SELECT c.id, s.title, s.metadata, c.description, c.created_at, d.total, d.size,
        j.in_progress, j.failed, j.cancelled
 FROM stores s JOIN collections c ON c.id = s.collection_id AND c.deleted_at IS NULL
 CROSS JOIN LATERAL (
-    SELECT count(*) AS total, coalesce(sum(b.size), 0)::bigint AS size
-    FROM documents d JOIN versions v ON v.document_id = d.id AND v.number = d.newest_version
-    JOIN blobs b ON b.id = v.blob_id
-    WHERE d.collection_id = c.id AND d.deleted_at IS NULL
+    SELECT count(*) AS total, coalesce(sum(d.newest_size), 0)::bigint AS size
+    FROM documents d WHERE d.collection_id = c.id AND d.deleted_at IS NULL
 ) d
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE j.state IN ('queued', 'parsing', 'embedding')) AS in_progress,
@@ -32,8 +30,8 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE j.state = 'cancelled') AS cancelled
     FROM jobs j
     JOIN documents d ON d.id = j.document_id AND d.newest_version = j.version
-        AND d.deleted_at IS NULL
-    WHERE j.tenant_id = c.tenant_id AND j.collection_id = c.id AND j.duplicate_of IS NULL
+        AND d.collection_id = c.id AND d.deleted_at IS NULL
+    WHERE j.collection_id = c.id AND j.duplicate_of IS NULL
       AND j.state IN ('queued', 'parsing', 'embedding', 'failed', 'cancelled')
 ) j
 """

@@ -114,6 +114,8 @@ documents = Table(
     # The number of the version that queries see; it only rises.
     Column("live_version", Integer),
     _count("newest_version"),
+    # Its bytes as they came, so that a store's are added up from these rows alone.
+    Column("newest_size", BigInteger, nullable=False, server_default=text("0")),
     _moment("created_at", now=True),
     _moment("updated_at", now=True),
     _moment("deleted_at"),
@@ -207,6 +209,11 @@ jobs = Table(
         "problem_code",
         "id",
         postgresql_where=text("state = 'failed'"),
+    ),
+    Index(
+        "ix_jobs_undone",
+        "collection_id",
+        postgresql_where=text("state IN ('queued', 'parsing', 'embedding', 'failed', 'cancelled')"),
     ),
     Index("ix_jobs_version_id", "version_id"),
     Index(

@@ -59,15 +59,17 @@ GROW_BATCH = text("""
 UPDATE batches SET total = total + :jobs WHERE id = :id RETURNING total
 """)
 ADD_DOCUMENTS = text("""
-INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version, file_id)
-SELECT id, :tenant_id, :collection_id, name, attributes, version, file_id
+INSERT INTO documents (id, tenant_id, collection_id, name, attributes, newest_version, newest_size,
+                       file_id)
+SELECT id, :tenant_id, :collection_id, name, attributes, version, size, file_id
 FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-     AS r(id uuid, name text, attributes jsonb, version int, file_id uuid)
+     AS r(id uuid, name text, attributes jsonb, version int, size bigint, file_id uuid)
 """)
 RAISE_DOCUMENTS = text("""
 UPDATE documents d
-SET newest_version = r.version, attributes = r.attributes, updated_at = now()
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attributes jsonb, version int)
+SET newest_version = r.version, newest_size = r.size, attributes = r.attributes, updated_at = now()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+     AS r(id uuid, attributes jsonb, version int, size bigint)
 WHERE d.id = r.id
 """)
 ADD_VERSIONS = text("""
@@ -124,7 +126,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document to add, or one whose newest version rises to `version`.
+    """A document to add, or one whose newest version rises to `version`, of `size` bytes.
 
     `file_id` is the kept file it is made of, if it is.
     """
@@ -133,6 +135,7 @@ class NewDocument:
     name: str
     attributes: Mapping[str, Any]
     version: int
+    size: int
     file_id: UUID | None = None
 
 

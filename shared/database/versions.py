@@ -26,7 +26,7 @@ WHERE v.document_id = :document_id AND (CAST(:below AS int) IS NULL OR v.number 
 ORDER BY v.number DESC LIMIT :limit
 """)
 STORED = text("""
-SELECT v.blob_id, b.sha256, v.options
+SELECT v.blob_id, b.sha256, b.size, v.options
 FROM versions v JOIN blobs b ON b.id = v.blob_id
 WHERE v.document_id = :document_id AND v.number = :number
 """)
@@ -34,10 +34,11 @@ WHERE v.document_id = :document_id AND v.number = :number
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """What a version was made of; the options with the password, if it has one."""
+    """What a version was made of, `size` in bytes; the options with the password, if it has one."""
 
     blob_id: UUID
     sha256: bytes
+    size: int
     options: Mapping[str, Any]
 
 

@@ -84,6 +84,19 @@ async def test_a_deleted_document_takes_its_words_along_and_no_others(
     assert await stored(database, other) == (QUOTE, [[QUOTE]])
 
 
+async def test_a_replaced_version_keeps_its_words_beside_a_deletion(
+    api: IngestApi, database: Database, workers: Workers
+) -> None:
+    gone, replaced = await documents(api, "gone.md", "replaced.md")
+    await workers.work()
+    both = await answer(database, replaced, gone)
+    await upload(api.client, ("replaced.md", PROSE + b"And one more."))
+    await workers.work()
+    await api.client.delete(f"/v1/documents/{gone}")
+    await buried(api, database)
+    assert await stored(database, both) == (None, [[QUOTE], None])
+
+
 async def test_a_deleted_collection_takes_its_words_along(
     api: IngestApi, database: Database, workers: Workers
 ) -> None:

@@ -422,6 +422,31 @@ class TestStoreFiles:
         again = await client.vector_stores.files.create(store.id, file_id=files[0].id)
         assert again.status == "in_progress"
 
+    async def test_a_store_holds_the_bytes_of_the_newest_versions(
+        self, api: IngestApi, client: AsyncOpenAI, store: VectorStore, work: Work
+    ) -> None:
+        async def held() -> int:
+            return (await client.vector_stores.retrieve(store.id)).usage_bytes
+
+        broken = b"%PDF-1.7 nothing"
+        [first] = (await upload(api.client, ("a.pdf", broken), collection=store.id))["jobs"]
+        assert await held() == len(broken)
+        await work()
+        await upload(api.client, ("a.pdf", HERONS), collection=store.id)
+        assert await held() == len(HERONS)
+        await work()
+        # With other options it begins anew, as the newest version.
+        again = {"options": {"ocr": False}}
+        await api.client.post(f"/v1/jobs/{first['job_id']}/retry", json=again)
+        assert await held() == len(broken)
+        await work()
+        # It failed again, so that other attributes make a copy of the live version.
+        document = f"/v1/documents/{first['document_id']}"
+        await api.client.patch(document, json={"attributes": {"year": 1901}})
+        assert await held() == len(HERONS)
+        await api.client.post(f"{document}/versions/1/restore")
+        assert await held() == len(broken)
+
     async def test_attributes_take_the_place_of_those_before(
         self, client: AsyncOpenAI, store: VectorStore, work: Work
     ) -> None:

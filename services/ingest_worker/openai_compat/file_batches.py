@@ -6,15 +6,15 @@ from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest_worker.cancelling import cancel_batch
-from services.ingest_worker.openai_compat.reading import Limit, Order, Place, batch_attachments
+from services.ingest_worker.openai_compat.reading import StoreFileListing, batch_attachments
 from services.ingest_worker.openai_compat.schemas import (
     FileBatch,
     FileBatchRequest,
     ListResponse,
     VectorStoreFile,
 )
-from services.ingest_worker.openai_compat.shown import POLL_MS, file_batch, states_of
-from services.ingest_worker.openai_compat.store_pages import Filter, page_of, window_of
+from services.ingest_worker.openai_compat.shown import POLL_MS, file_batch
+from services.ingest_worker.openai_compat.store_pages import page_of
 from services.ingest_worker.routers.dependencies import Context, Loader, Reader
 from services.ingest_worker.stores import find_store
 from shared.database.store_files import StoreFiles
@@ -68,26 +68,13 @@ async def cancel_file_batch(
     "/{batch_id}/files", summary="List the files of a batch", responses=openai_documented(400)
 )
 async def list_file_batch_files(
-    *,
-    vector_store_id: str,
-    batch_id: str,
-    context: Context,
-    caller: Reader,
-    after: Place = None,
-    before: Place = None,
-    limit: Limit = 20,
-    order: Order = "desc",
-    filter: Filter = None,  # noqa: A002 - its name on the wire
+    vector_store_id: str, batch_id: str, query: StoreFileListing, context: Context, caller: Reader
 ) -> ListResponse[VectorStoreFile]:
     """List the files of a batch that are in the store still."""
     store_id, batch = read_store_id(vector_store_id), read_batch_id(batch_id)
     async with context.database.tenant(caller.tenant_id) as connection:
         await _found(connection, store_id, batch)
-        window = await window_of(connection, store_id, (after, before), limit=limit, order=order)
-        rows = await StoreFiles(connection, store_id).listed(
-            window, states=states_of(filter), batch_id=batch
-        )
-    return page_of(window, rows, store_id)
+        return await page_of(connection, store_id, query, batch=batch)
 
 
 async def _found(connection: AsyncConnection, store_id: UUID, batch_id: UUID) -> FileBatch:

@@ -1,14 +1,12 @@
 """`/openai/v1/files`: files that are kept, to be put into stores."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest_worker.kept_files import delete_file
-from services.ingest_worker.openai_compat.reading import Order, Place, read_place, read_purpose
+from services.ingest_worker.openai_compat.reading import FileListing, read_place, read_purpose
 from services.ingest_worker.openai_compat.schemas import (
     FileDeleted,
     FileForm,
@@ -22,7 +20,7 @@ from services.ingest_worker.routers.dependencies import Context, Loader, Reader
 from services.ingest_worker.routers.incoming import IdempotencyKey, incoming_of
 from shared.database.files import FileRow, Files, no_file
 from shared.database.windows import Window
-from shared.openai_ids import read_file_id, shown_file_id
+from shared.openai_ids import read_file_id
 from shared.web.openai_errors import openai_documented
 
 FILES_PATH = "/openai/v1/files"
@@ -54,22 +52,16 @@ async def create_file(
 
 @router.get("", summary="List kept files", responses=openai_documented(400))
 async def list_files(
-    *,
-    context: Context,
-    caller: Reader,
-    after: Place = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Most items of a page.")] = 1000,
-    order: Order = "desc",
-    purpose: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$")] = None,
+    query: FileListing, context: Context, caller: Reader
 ) -> ListResponse[FileObject]:
     """List the files that are kept."""
-    window = Window(limit, order == "asc", read_place("after", after, read_file_id))
-    async with context.database.tenant(caller.tenant_id) as connection:
-        rows = await Files(connection).listed(window, purpose=purpose)
-    page, more = window.page(rows)
-    return listed(
-        [file_object(row) for row in page], [shown_file_id(row.id) for row in page], more=more
+    window = Window(
+        query.limit, query.order == "asc", read_place("after", query.after, read_file_id)
     )
+    async with context.database.tenant(caller.tenant_id) as connection:
+        rows = await Files(connection).listed(window, purpose=query.purpose)
+    page, more = window.page(rows)
+    return listed([file_object(row) for row in page], more=more)
 
 
 @router.get("/{file_id}", summary="Show a kept file", responses=openai_documented(404))
@@ -100,9 +92,7 @@ async def get_file_content(file_id: str, context: Context, caller: Reader) -> St
 @router.delete("/{file_id}", summary="Delete a kept file", responses=openai_documented(404))
 async def delete_kept_file(file_id: str, context: Context, caller: Loader) -> FileDeleted:
     """Delete a file, out of every store too; no query that starts after this answer sees it."""
-    async with context.database.tenant(caller.tenant_id) as connection:
-        freed = await delete_file(connection, read_file_id(file_id), grace_s=context.grace_s)
-    await context.intake.remove(freed)
+    await context.remover.delete(caller.tenant_id, read_file_id(file_id))
     return FileDeleted(id=file_id)
 
 

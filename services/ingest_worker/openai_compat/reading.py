@@ -5,9 +5,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import BaseModel, Field
 
 from services.ingest_worker.attributes import checked_attributes
-from services.ingest_worker.openai_compat.schemas import ChunkingStrategy, FileBatchRequest
+from services.ingest_worker.openai_compat.schemas import (
+    ChunkingStrategy,
+    FileBatchRequest,
+    FileStatus,
+)
+from services.ingest_worker.schemas import NO_NUL
 from services.ingest_worker.uploads.attaching import Attachment
 from shared.errors import InvalidInput, NotFound
 from shared.openai_ids import read_file_id
@@ -15,9 +21,37 @@ from shared.openai_ids import read_file_id
 PURPOSES = ("assistants", "user_data")
 FILE_FIELDS = frozenset({"purpose"})
 
-Order = Annotated[Literal["asc", "desc"], Query(description="By `created_at`.")]
-Place = Annotated[str | None, Query(max_length=100, description="An id of the same list.")]
-Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page.")]
+Order = Annotated[Literal["asc", "desc"], Field(description="By `created_at`.")]
+Place = Annotated[str | None, Field(max_length=100, description="An id of the same list.")]
+
+
+class FileQuery(BaseModel):
+    """Which page of the kept files."""
+
+    after: Place = None
+    limit: int = Field(default=1000, ge=1, le=10_000, description="Most items of a page.")
+    order: Order = "desc"
+    purpose: Annotated[str | None, Field(max_length=64, pattern=NO_NUL)] = None
+
+
+class ListQuery(BaseModel):
+    """Which page of another list."""
+
+    after: Place = None
+    before: Place = None
+    limit: int = Field(default=20, ge=1, le=100, description="Most items of a page.")
+    order: Order = "desc"
+
+
+class StoreFileQuery(ListQuery):
+    """Which page of a store's files, and which of them."""
+
+    filter: FileStatus | None = Field(default=None, description="Only files of this status.")
+
+
+FileListing = Annotated[FileQuery, Query()]
+Listing = Annotated[ListQuery, Query()]
+StoreFileListing = Annotated[StoreFileQuery, Query()]
 
 
 def read_place(name: str, sent: str | None, read: Callable[[str], UUID]) -> UUID | None:

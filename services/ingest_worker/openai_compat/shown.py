@@ -5,8 +5,6 @@ from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from services.ingest_worker.openai_compat.schemas import (
     FileBatch,
     FileCounts,
@@ -44,15 +42,15 @@ _INVALID = frozenset(
 POLL_MS = 300
 
 
-Shown = TypeVar("Shown", bound=BaseModel)
+Shown = TypeVar("Shown", FileObject, VectorStore, VectorStoreFile)
 
 
-def listed(items: Sequence[Shown], ids: Sequence[str], *, more: bool) -> ListResponse[Shown]:
+def listed(items: Sequence[Shown], *, more: bool) -> ListResponse[Shown]:
     """Return a page of a list."""
     return ListResponse(
         data=list(items),
-        first_id=ids[0] if ids else None,
-        last_id=ids[-1] if ids else None,
+        first_id=items[0].id if items else None,
+        last_id=items[-1].id if items else None,
         has_more=more,
     )
 

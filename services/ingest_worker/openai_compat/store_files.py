@@ -8,9 +8,7 @@ from fastapi.responses import StreamingResponse
 from services.ingest_worker.attributes import checked_attributes
 from services.ingest_worker.documents import amend, delete_document
 from services.ingest_worker.openai_compat.reading import (
-    Limit,
-    Order,
-    Place,
+    StoreFileListing,
     attachment,
     refuse_static,
 )
@@ -23,17 +21,11 @@ from services.ingest_worker.openai_compat.schemas import (
     VectorStoreFilePatch,
     VectorStoreFileRequest,
 )
-from services.ingest_worker.openai_compat.shown import POLL_MS, states_of, store_file
-from services.ingest_worker.openai_compat.store_pages import (
-    Filter,
-    found,
-    page_of,
-    window_of,
-)
+from services.ingest_worker.openai_compat.shown import POLL_MS, store_file
+from services.ingest_worker.openai_compat.store_pages import found, page_of
 from services.ingest_worker.parsed_text import packed_text, pieces_of_text
 from services.ingest_worker.routers.dependencies import Context, Loader, Reader, keeper_of
 from services.ingest_worker.stores import find_store
-from shared.database.store_files import StoreFiles
 from shared.errors import Conflict
 from shared.openai_ids import read_file_id, read_store_id, shown_store_id
 from shared.web.openai_errors import openai_documented
@@ -62,23 +54,13 @@ async def create_vector_store_file(
 
 @router.get("", summary="List a store's files", responses=openai_documented(400))
 async def list_vector_store_files(
-    *,
-    vector_store_id: str,
-    context: Context,
-    caller: Reader,
-    after: Place = None,
-    before: Place = None,
-    limit: Limit = 20,
-    order: Order = "desc",
-    filter: Filter = None,  # noqa: A002 - its name on the wire
+    vector_store_id: str, query: StoreFileListing, context: Context, caller: Reader
 ) -> ListResponse[VectorStoreFile]:
     """List the files of a store."""
     store_id = read_store_id(vector_store_id)
     async with context.database.tenant(caller.tenant_id) as connection:
         await find_store(connection, store_id)
-        window = await window_of(connection, store_id, (after, before), limit=limit, order=order)
-        rows = await StoreFiles(connection, store_id).listed(window, states=states_of(filter))
-    return page_of(window, rows, store_id)
+        return await page_of(connection, store_id, query)
 
 
 @router.get("/{file_id}", summary="Show a file of a store")
@@ -103,10 +85,8 @@ async def change_vector_store_file(
     caller: Loader,
 ) -> VectorStoreFile:
     """Give a file other attributes; filters see them once it is `completed` again."""
-    store_id, attributes = (
-        read_store_id(vector_store_id),
-        checked_attributes(patch.attributes or {}),
-    )
+    store_id = read_store_id(vector_store_id)
+    attributes = checked_attributes(patch.attributes or {})
     async with context.database.tenant(caller.tenant_id) as connection:
         row = await found(connection, store_id, read_file_id(file_id))
         await amend(

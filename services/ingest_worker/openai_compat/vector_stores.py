@@ -3,9 +3,7 @@
 from fastapi import APIRouter
 
 from services.ingest_worker.openai_compat.reading import (
-    Limit,
-    Order,
-    Place,
+    Listing,
     attachments,
     read_place,
     refuse_expiry,
@@ -29,7 +27,7 @@ from services.ingest_worker.stores import (
 )
 from shared.database.stores import Stores
 from shared.database.windows import Window
-from shared.openai_ids import read_store_id, shown_store_id
+from shared.openai_ids import read_store_id
 from shared.web.openai_errors import openai_documented
 
 router = APIRouter(
@@ -63,25 +61,18 @@ async def create_vector_store(
 
 @router.get("", summary="List vector stores", responses=openai_documented(400))
 async def list_vector_stores(
-    *,
-    context: Context,
-    caller: Reader,
-    after: Place = None,
-    before: Place = None,
-    limit: Limit = 20,
-    order: Order = "desc",
+    query: Listing, context: Context, caller: Reader
 ) -> ListResponse[VectorStore]:
     """List the stores."""
     window = Window(
-        limit,
-        order == "asc",
-        read_place("after", after, read_store_id),
-        read_place("before", before, read_store_id),
+        query.limit,
+        query.order == "asc",
+        read_place("after", query.after, read_store_id),
+        read_place("before", query.before, read_store_id),
     )
     async with context.database.tenant(caller.tenant_id) as connection:
         page, more = window.page(await Stores(connection).listed(window))
-    ids = [shown_store_id(row.id) for row in page]
-    return listed([vector_store(row) for row in page], ids, more=more)
+    return listed([vector_store(row) for row in page], more=more)
 
 
 @router.get("/{vector_store_id}", summary="Show a vector store", responses=openai_documented(404))

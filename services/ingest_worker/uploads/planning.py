@@ -133,9 +133,7 @@ class _Planner:
 
     def _add_document(self, file: ReceivedFile) -> NewJob:
         attributes = dict(self._given(file) or {})
-        document = NewDocument(
-            next(self._ids), file.name, attributes, version=1, file_id=file.file_id
-        )
+        document = NewDocument(next(self._ids), file.name, attributes, 1, file.size, file.file_id)
         self.plan.documents[document.id] = document
         return self._add_version(document, file)
 
@@ -143,7 +141,7 @@ class _Planner:
         given = self._given(file)
         attributes = known.attributes if given is None else given
         document = NewDocument(
-            known.document_id, file.name, attributes, known.version + 1, file.file_id
+            known.document_id, file.name, attributes, known.version + 1, file.size, file.file_id
         )
         fresh = document.id in self.plan.documents
         (self.plan.documents if fresh else self.plan.raised)[document.id] = document

@@ -78,7 +78,7 @@ def _rows(newest: Newest, source: StoredVersion) -> UploadRows:
     if _is_newest(newest, source):
         return UploadRows(new_id(), [], [], [], [_job(newest, duplicate_of=newest.job_id)])
     raised = NewDocument(
-        newest.document_id, newest.name, newest.attributes, version=newest.version + 1
+        newest.document_id, newest.name, newest.attributes, newest.version + 1, source.size
     )
     version = NewVersion(new_id(), raised.id, raised.version, source.blob_id)
     job = NewJob(

@@ -102,6 +102,10 @@ def check_rows(stack: Stack) -> None:
         HAVING count(*) <> max(ordinal) + 1"""
     assert query(stack, gaps) == []
     assert query(stack, "SELECT count(*) AS n FROM embed_queue") == [{"n": 0}]
+    sizes = """SELECT d.id FROM documents d JOIN blobs b ON b.size <> d.newest_size
+        JOIN versions v ON v.blob_id = b.id AND v.document_id = d.id
+            AND v.number = d.newest_version"""
+    assert query(stack, sizes) == []
     endless = "SELECT id FROM jobs WHERE (finished_at IS NULL) = (state <> ALL(%(open)s))"
     assert query(stack, endless, open=list(OPEN)) == []
 
