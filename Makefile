@@ -46,7 +46,7 @@ format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 test: check ## Check, then every suite (under 15 minutes)
-	$(BIN)/pytest -q -n 4 --dist loadfile --cov --cov-report= tests/unit tests/contract tests/integration
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/integration tests/contract tests/unit
 	$(BIN)/coverage report --format total --fail-under 95
 	$(BIN)/pytest -n 3 --dist loadfile tests/acceptance tests/faults -m "not drill and not compose"
 

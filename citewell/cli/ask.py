@@ -9,6 +9,7 @@ from citewell.cli.connection import connect
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, CollectionName, Key, Rerank, Url
 from citewell.cli.output import print_json, stderr, stdout
+from citewell.cli.wording import shortcomings
 from citewell.client import Answer
 
 app = typer.Typer(add_completion=False)
@@ -50,7 +51,7 @@ def _print_end(answer: Answer) -> None:
     else:
         _print_trust(answer)
     if answer.degraded:
-        notes.print(f"Without: {', '.join(answer.degraded)}. `citewell doctor` says why.")
+        notes.print(shortcomings(answer.degraded))
 
 
 def _print_trust(answer: Answer) -> None:

@@ -10,6 +10,7 @@ from citewell.cli.connection import connect
 from citewell.cli.failures import told
 from citewell.cli.options import AsJson, CollectionName, Key, Rerank, Url
 from citewell.cli.output import print_json, shortened, stderr, stdout
+from citewell.cli.wording import shortcomings
 from citewell.client import Hit, SearchResult
 from citewell.client.models import SearchMode
 from citewell.client.search_models import Duplicate
@@ -71,7 +72,7 @@ def _print(result: SearchResult) -> None:
     if not result.hits:
         stderr().print("Nothing found. `citewell jobs list` shows what was loaded.")
     if result.degraded:
-        stderr().print(f"Without: {', '.join(result.degraded)}. `citewell doctor` says why.")
+        stderr().print(shortcomings(result.degraded))
 
 
 def _text(hit: Hit) -> str:

@@ -9,6 +9,15 @@ from shared.models import Completeness, JobWarning
 
 Item = TypeVar("Item")
 
+_SHORTCOMINGS = {
+    "analyser": "some words may not be found: run `citewell rebuild`",
+    "context": "not all passages found had room in the prompt",
+    "embedder": "words alone were looked for, `citewell doctor` says why",
+    "incomplete": "passages may have been missed, ask again",
+    "length": "the model's answer was cut short",
+    "rerank": "not all hits were read again in time",
+}
+
 
 def counted(batch: Batch) -> str:
     """Word a batch: how many of its jobs ended, and the states they are in."""
@@ -32,6 +41,16 @@ def why(job: Job) -> str:
         reason = f" ({job.waiting_for.code})" if job.waiting_for.code else ""
         return f"waits for {job.waiting_for.kind}{reason}"
     return ", ".join(sorted({warning.code for warning in job.warnings}))
+
+
+def shortcomings(degraded: Sequence[str]) -> str:
+    """Word what a search or an answer had to do without.
+
+    >>> shortcomings(["length"])
+    "Degraded: the model's answer was cut short (length)."
+    """
+    words = (f"{_SHORTCOMINGS[one]} ({one})" if one in _SHORTCOMINGS else one for one in degraded)
+    return f"Degraded: {'; '.join(words)}."
 
 
 def warned(warning: JobWarning) -> str:

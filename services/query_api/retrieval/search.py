@@ -17,6 +17,7 @@ from services.query_api.retrieval.relevance.scoring import Relevance
 from services.query_api.retrieval.reranking import reranked
 from services.query_api.retrieval.results import ResultCache
 from services.query_api.retrieval.stopwatch import Stopwatch
+from shared.database.collections import DEFAULT_COLLECTION
 from shared.database.engine import Database
 from shared.database.live_chunks import ActiveIndex, LiveChunks
 from shared.embeddings.base import Embedder
@@ -25,8 +26,6 @@ from shared.errors import CitewellError, NotFound
 from shared.vectors.base import SparseVector, VectorQuery
 from shared.vectors.filters import parse_filters
 from shared.vectors.guarded import Searcher
-
-DEFAULT_COLLECTION = "default"
 
 SEARCHES_DEGRADED = Counter(
     "citewell_searches_degraded", "Searches that had to do without something.", ("what",)

@@ -139,11 +139,12 @@ class TestSearchAndAsk:
 
     def test_an_abstention_is_an_answer(self, served: Run, wire: Wire) -> None:
         wire.answer |= {"abstained": True, "sources": [], "answer": "Not in these documents."}
-        wire.answer["degraded"] = ["embedder"]
+        wire.answer["degraded"] = ["embedder", "new"]
         told = served("ask", "How long?")
         assert told.code == 0
         assert "Not in these documents." in told.out
-        assert "Without: embedder" in told.err
+        assert "words alone were looked for" in told.err
+        assert "(embedder); new." in told.err
 
     @pytest.mark.parametrize("verb", ["search", "ask"])
     def test_json_is_all_that_is_printed(self, served: Run, verb: str) -> None:
