@@ -42,9 +42,9 @@ async def reindexing(api: IngestApi, database: Database, workers: Workers) -> Re
     return reindexing
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Qdrant of the module's own; each test has indexes of its own in it."""
+    """A Qdrant; each test has indexes of its own in it."""
     folder: Path = tmp_path_factory.mktemp("qdrant")
     with start_qdrant(folder) as url:
         yield url

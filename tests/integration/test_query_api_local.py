@@ -1,17 +1,20 @@
 """Answers with no key and no network: the local model's floor on real text."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
 import pytest
+import pytest_asyncio
 
 from services.query_api.retrieval.relevance.fits import Way, fit_of
-from shared.database.engine import Database
+from shared.database.engine import build_database
 from shared.embeddings.local import LocalEmbedder
 from shared.embeddings.spaces import LOCAL
-from shared.settings import QdrantSettings
+from shared.settings import DatabaseSettings, QdrantSettings
 from shared.vectors.build import build_vector_store
 from shared.weights import weights_folder
+from tests.support.databases import Databases, with_name
+from tests.support.postgres import PATIENT_S
 from tests.support.query_api import Corpus, QueryApi, query_settings, started_query_api
 
 HANDBOOK = (
@@ -27,8 +30,20 @@ MANUAL = (
 )
 
 
-@pytest.fixture
-async def api(database: Database, database_url: str, qdrant_url: str) -> AsyncIterator[QueryApi]:
+# The model is loaded once: no test changes what there is.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def local_url(databases: Databases, services_url: str) -> Iterator[str]:
+    name = databases.take()
+    yield with_name(services_url, name)
+    databases.give_back(name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(local_url: str, qdrant_url: str) -> AsyncIterator[QueryApi]:
+    database = build_database(DatabaseSettings(url=local_url, pool_timeout_s=PATIENT_S))
     vectors = build_vector_store(QdrantSettings(url=qdrant_url))
     embedder = LocalEmbedder(LOCAL, folder=weights_folder)
     corpus = Corpus(database, vectors, embedder)
@@ -37,9 +52,9 @@ async def api(database: Database, database_url: str, qdrant_url: str) -> AsyncIt
     for number, text in enumerate(MANUAL):
         await corpus.add(text, filename=f"{number}.txt", collection="small")
     await corpus.add(MANUAL[2], filename="filter.txt", collection="single")
-    await embedder.aclose()
-    await vectors.aclose()
-    async with started_query_api(query_settings(database_url, qdrant_url)) as api:
+    for part in (embedder, vectors, database):
+        await part.aclose()
+    async with started_query_api(query_settings(local_url, qdrant_url)) as api:
         yield api
 
 

@@ -76,14 +76,15 @@ def run_qdrant(
 
 def _wait_until_ready(server: QdrantServer) -> None:
     end = time.monotonic() + READY_S
-    while not _is_ready(server.url):
-        assert server.process.poll() is None, f"the server ended: {server.log.read_text()}"
-        assert time.monotonic() < end, f"the server is not ready: {server.log.read_text()}"
-        time.sleep(0.02)
+    with httpx.Client(base_url=server.url, timeout=5) as client:
+        while not _is_ready(client):
+            assert server.process.poll() is None, f"the server ended: {server.log.read_text()}"
+            assert time.monotonic() < end, f"the server is not ready: {server.log.read_text()}"
+            time.sleep(0.05)
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).is_success
+        return client.get("/readyz").is_success
     except httpx.TransportError:
         return False

@@ -61,11 +61,13 @@ class _Wire:
     def __init__(self, toolbox: Toolbox, resources: Resources) -> None:
         self._toolbox = toolbox
         self._resources = resources
+        # Once: the SDK asks for them at each call of a tool, and schemas take milliseconds to make.
+        self._tools = [_tool(one) for one in toolbox.tools]
 
     async def list_tools(
         self, _context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_tool(one) for one in self._toolbox.tools])
+        return types.ListToolsResult(tools=self._tools)
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
