@@ -69,8 +69,8 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connections and end the thread."""
-        self.close()
+        """Close the connections and end the thread; after an error also what is under way."""
+        self._open.__exit__(kind, error, trace)
 
     def close(self) -> None:
         """Close the connections and end the thread."""

@@ -1,6 +1,9 @@
 """Both clients against a real server: what is sent, what comes back, what is raised."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -232,6 +235,18 @@ def test_following_begins_where_it_is_told_and_may_be_left(wire: Wire, client: C
     assert next(events).kind == "job"
     events.close()
     assert wire.headers[-1]["last-event-id"] == "7-1-0"
+
+
+def test_what_was_interrupted_does_not_keep_the_client_open(wire: Wire) -> None:
+    def interrupted() -> None:
+        with suppress(KeyboardInterrupt), Client(wire.url, key=KEY) as client:
+            client._portal.start_task_soon(asyncio.sleep, 1000)  # noqa: SLF001
+            raise KeyboardInterrupt
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_following_what_is_not_there_is_a_problem(wire: Wire, client: Client) -> None:
