@@ -120,19 +120,20 @@ def is_listed_with(one: str, other: str) -> bool:
 @cache
 def _lines() -> Mapping[str, int]:
     """Return for each listed word, as it is written, the number of its line."""
-    lines = _LISTS.read_text(encoding="utf-8").splitlines()
-    listed = ((at, line) for at, line in enumerate(lines) if not line.startswith("#"))
-    return {word: at for at, line in listed for word in line.split()}
+    return {word: at for at, line in enumerate(_listed()) for word in line.split()}
 
 
 @cache
 def _leaders() -> Mapping[str, str]:
     """Return for each listed term the first one of its line."""
     found: dict[str, str] = {}
-    for line in _LISTS.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            continue
+    for line in _listed():
         listed = terms(line)
         for term in listed:
             found.setdefault(term, listed[0])
     return found
+
+
+def _listed() -> list[str]:
+    lines = _LISTS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
