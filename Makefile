@@ -47,7 +47,7 @@ format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check ## Check, then every suite (under 15 minutes)
+test: check ## Check, then every suite (about 15 minutes on two cores)
 	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/integration tests/contract tests/unit $(CHECKED:%=--ignore=%)
 	$(BIN)/coverage report --format total --fail-under 95
 	$(BIN)/pytest -n 3 --dist loadfile tests/acceptance tests/faults -m "not drill and not compose"

@@ -46,9 +46,8 @@ def services_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def database_url(databases: Databases, services_url: str) -> Iterator[str]:
     """A migrated, empty database of the test's own."""
-    name = databases.take()
-    yield with_name(services_url, name)
-    databases.give_back(name)
+    with databases.lent() as name:
+        yield with_name(services_url, name)
 
 
 @pytest.fixture

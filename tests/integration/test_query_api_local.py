@@ -36,9 +36,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(scope="module")
 def local_url(databases: Databases, services_url: str) -> Iterator[str]:
-    name = databases.take()
-    yield with_name(services_url, name)
-    databases.give_back(name)
+    with databases.lent() as name:
+        yield with_name(services_url, name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

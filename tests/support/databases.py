@@ -6,6 +6,8 @@ removed a moment ago.
 
 import itertools
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import LiteralString
 from urllib.parse import urlsplit
 
@@ -62,8 +64,18 @@ class Databases:
         with self._inside(TEMPLATE) as template:
             self._schema = template.execute(SCHEMA).fetchall()
 
-    def take(self) -> str:
-        """Return the name of one that is empty."""
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """Yield the name of one that is empty."""
+        name = self._take()
+        yield name
+        self._take_back(name)
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._server.close()
+
+    def _take(self) -> str:
         if self._idle:
             return self._idle.pop()
         name = self._new_name()
@@ -72,8 +84,8 @@ class Databases:
         self._run(make, name, self._login, TEMPLATE)
         return name
 
-    def give_back(self, name: str) -> None:
-        """Take one back: emptied under another name, which nobody knows who still runs."""
+    def _take_back(self, name: str) -> None:
+        """Empty it under another name, which nobody knows who still runs."""
         kept, uses = self._new_name(), self._uses.pop(name, 0) + 1
         self._rename(name, kept)
         if uses < USES and self._empty(kept):
@@ -81,10 +93,6 @@ class Databases:
             self._idle.append(kept)
         else:
             self._run("DROP DATABASE {} WITH (FORCE)", kept)
-
-    def close(self) -> None:
-        """Let go of the server."""
-        self._server.close()
 
     def _rename(self, name: str, to: str) -> None:
         self._run("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
